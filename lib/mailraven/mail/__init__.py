@@ -1,0 +1,1 @@
+"""What a message is made of: addresses, envelopes, headers, MIME, flags. Imports nothing of ours."""
