@@ -1,0 +1,1 @@
+"""Log, metrics and trace ids: how everything explains itself."""

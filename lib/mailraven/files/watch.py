@@ -1,0 +1,82 @@
+"""inotify as a hint: what changed, so that nobody polls. The folder itself stays the truth."""
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+from inotify_simple import INotify, flags
+
+CREATE = int(flags.CREATE)
+DELETE = int(flags.DELETE)
+MODIFY = int(flags.MODIFY)
+CLOSE_WRITE = int(flags.CLOSE_WRITE)
+MOVED_TO = int(flags.MOVED_TO)
+MOVED_FROM = int(flags.MOVED_FROM)
+DELETE_SELF = int(flags.DELETE_SELF)
+MOVE_SELF = int(flags.MOVE_SELF)
+Q_OVERFLOW = int(flags.Q_OVERFLOW)
+IGNORED = int(flags.IGNORED)
+
+
+class WatchesExhausted(Exception):
+    """The kernel gives this user no more watches (fs.inotify.max_user_watches): scan instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """Something happened to `name` in the folder `path`; `path` is None when events were lost."""
+
+    path: Path | None
+    mask: int
+    name: str
+    wd: int
+
+
+class Watcher:
+    """One inotify instance; `fileno()` becomes readable when `read()` has events."""
+
+    def __init__(self) -> None:
+        self._inotify = INotify(nonblocking=True)
+        self._paths: dict[int, Path] = {}
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return int(self._inotify.fileno())
+
+    def add(self, path: Path, mask: int) -> int:
+        """Watch the folder or file `path`; the same path again changes its mask and returns the
+        same descriptor. Raises WatchesExhausted, or OSError (FileNotFoundError …)."""
+        try:
+            wd = int(self._inotify.add_watch(str(path), mask))
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise WatchesExhausted(str(path)) from error
+            raise
+        self._paths[wd] = path
+        return wd
+
+    def remove(self, wd: int) -> None:
+        """Stop watching; unknown or already ended watches are fine."""
+        if self._paths.pop(wd, None) is None:
+            return
+        try:
+            self._inotify.rm_watch(wd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+
+    def read(self) -> list[WatchEvent]:
+        """All events that wait; never blocks."""
+        events = []
+        for event in self._inotify.read(timeout=0):
+            path = None if event.mask & Q_OVERFLOW else self._paths.get(event.wd)
+            if event.mask & IGNORED:
+                self._paths.pop(event.wd, None)
+            if path is None and not event.mask & Q_OVERFLOW:
+                continue  # an event of a watch that was removed meanwhile
+            events.append(WatchEvent(path, event.mask, event.name, event.wd))
+        return events
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._inotify.close()
