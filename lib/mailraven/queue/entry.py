@@ -1,0 +1,146 @@
+"""One message of the queue as a value, and its text form, a small JSON file named by the queue id.
+
+    spool/incoming/ID   accepted, never tried         (written by whoever submits)
+    spool/active/ID     being delivered right now     (only queued moves entries in and out)
+    spool/deferred/ID   waits; the file's modification time is the time of the next try
+    spool/held/ID       waits for an operator
+    spool/msg/ID        the message itself, CRLF line ends, from the first header octet to the last
+
+The file holds the envelope, when and by whom the message came, and for every recipient how far it
+is and what the other side last said, word for word. Times are UTC as in RFC 3339. An entry moves
+between folders by rename alone, so it is in exactly one of them at any time; its text changes only
+in `active/`, at once or not at all. `touch deferred/ID` is therefore a valid "try again now".
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from mailraven.mail.envelope import Envelope, Recipient
+from mailraven.mail.types import QueueId, TraceId
+
+ANSWER_LIMIT = 1000  # characters of the other side's last answer that are kept per recipient
+
+Content = Literal["7bit", "8bit", "utf8-header"]
+"""What the message needs of the next hop: nothing, 8BITMIME (RFC 6152), or SMTPUTF8 (RFC 6531)."""
+
+Status = Literal["pending", "delivered", "relayed", "failed", "expanded"]
+"""RFC 3464 §2.3.3, with `pending` for a recipient that has to be tried (again)."""
+
+
+class BrokenEntry(Exception):
+    """The text of a queue entry cannot be understood; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last thing that was heard about a recipient.
+
+    `remote` is "mx.example.org[192.0.2.1]:25", empty when nobody was reached; `stage` is what the
+    text answers ("RCPT TO", "connect", "dns"); `text` is verbatim, lines joined with " / ".
+    """
+
+    code: int
+    enhanced_status: str
+    text: str
+    remote: str = ""
+    stage: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """One recipient: what the envelope said, and how far it is."""
+
+    address: str
+    notify: frozenset[str] = frozenset()
+    orcpt: str | None = None
+    status: Status = "pending"
+    attempts: int = 0
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """One message for one or more recipients, as in the file of that name."""
+
+    id: QueueId
+    trace: TraceId
+    reverse_path: str
+    recipients: tuple[QueuedRecipient, ...]
+    received: datetime
+    next_try: datetime
+    size: int
+    content: Content = "7bit"
+    body: str = "7BIT"
+    smtputf8: bool = False
+    require_tls: bool = False
+    ret: str | None = None
+    envid: str | None = None
+    account: str | None = None
+    attempts: int = 0
+    delay_noticed: bool = False
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Positions of the recipients that still have to be tried."""
+        return tuple(n for n, one in enumerate(self.recipients) if one.status == "pending")
+
+    def with_recipients(self, changes: dict[int, QueuedRecipient]) -> "QueueEntry":
+        """The entry with the recipients at the positions of `changes` replaced."""
+        recipients = tuple(changes.get(n, one) for n, one in enumerate(self.recipients))
+        return replace(self, recipients=recipients)
+
+
+def instant(unix: float) -> datetime:
+    """The UTC time of `unix` seconds, to the millisecond."""
+    return datetime.fromtimestamp(round(unix, 3), UTC)
+
+
+def new_entry(queue_id: QueueId, envelope: Envelope, size: int, content: Content) -> QueueEntry:
+    """The entry of a message that has not been tried; due at once."""
+    received = instant(envelope.received_at)
+    return QueueEntry(
+        id=queue_id,
+        trace=envelope.trace,
+        reverse_path=envelope.reverse_path,
+        recipients=tuple(_queued(recipient) for recipient in envelope.recipients),
+        received=received,
+        next_try=received,
+        size=size,
+        content=content,
+        body=envelope.body,
+        smtputf8=envelope.smtputf8,
+        require_tls=envelope.require_tls,
+        ret=envelope.ret,
+        envid=envelope.envid,
+        account=envelope.account,
+    )
+
+
+def _queued(recipient: Recipient) -> QueuedRecipient:
+    return QueuedRecipient(recipient.address, recipient.notify, recipient.orcpt)
+
+
+def encode_entry(entry: QueueEntry) -> bytes:
+    """The JSON text of `entry`, indented for people."""
+    return msgspec.json.format(_encoder.encode(entry), indent=1) + b"\n"
+
+
+def decode_entry(text: bytes) -> QueueEntry:
+    """The entry that `text` holds; unknown keys are left aside. Raises BrokenEntry."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BrokenEntry(str(error)) from error
+
+
+def bounded(text: str) -> str:
+    """`text` as it is kept in an entry: at most ANSWER_LIMIT characters."""
+    return text if len(text) <= ANSWER_LIMIT else text[: ANSWER_LIMIT - 4] + " ..."
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(QueueEntry)

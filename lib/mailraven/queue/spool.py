@@ -1,0 +1,289 @@
+"""The spool on disk: one file per message, one per envelope; every step survives a crash.
+
+Submitting writes msg/ID, then the entry aside, makes both durable, and only then renames the entry
+into incoming/: until that rename nobody sees the message, and after it nobody loses it. Left-overs
+of a crash before the rename are a msg/ID that no entry names; `recover` removes them when they are
+old enough that no living submitter can own them. All functions are synchronous and may wait for
+the disk; a daemon calls them from a thread. Entry and folders are explained in queue/entry.py.
+"""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mailraven.files.atomic import GroupFsync, write_atomically
+from mailraven.mail.envelope import Envelope
+from mailraven.mail.types import QueueId
+from mailraven.queue.content import content_of, content_of_file
+from mailraven.queue.entry import (
+    BrokenEntry,
+    Content,
+    QueueEntry,
+    decode_entry,
+    encode_entry,
+    new_entry,
+)
+from mailraven.queue.names import is_queue_id, queue_id
+
+Folder = Literal["incoming", "active", "deferred", "held"]
+FOLDERS: tuple[Folder, ...] = ("incoming", "active", "deferred", "held")
+
+ORPHAN_AGE = 3600  # seconds after which a file without an entry belongs to no living submitter
+IOV_LIMIT = 512  # buffers per writev(2); the system's own limit is 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry as a folder listing shows it, without reading it; `due` is in Unix seconds."""
+
+    id: QueueId
+    folder: Folder
+    due: float
+
+
+class Spool:
+    """The folder `root` with incoming/ active/ deferred/ held/ msg/."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._messages = root / "msg"
+        self._message_names = GroupFsync(self._messages)
+        self._incoming_names = GroupFsync(root / "incoming")
+
+    def prepare(self) -> None:
+        """Make the folders that are missing."""
+        for name in (*FOLDERS, "msg"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def folder(self, name: Folder) -> Path:
+        """Where the entries of that state are."""
+        return self.root / name
+
+    def message_path(self, id: QueueId) -> Path:
+        """The file with the message of the entry `id`."""
+        return self._messages / id
+
+    # -- coming in ---------------------------------------------------------------------------------
+
+    def submit(self, envelope: Envelope, content: Sequence[bytes] | Path) -> QueueId:
+        """Take responsibility for a message: when this returns, no crash loses it.
+
+        `content` is the whole message with CRLF line ends, in pieces or as a file (which is hard
+        linked where possible and then must not change any more). Costs one fsync for the message,
+        one for the entry, and one per folder that is shared by all who wait. Raises OSError;
+        nothing is left then.
+        """
+        id, fd = self._create_message()
+        entry_aside = self.root / "incoming" / f".{id}~"
+        try:
+            try:
+                size, kind = self._fill_message(id, fd, content)
+            finally:
+                os.close(fd)
+            entry = new_entry(id, envelope, size, kind)
+            _write_durably(entry_aside, encode_entry(entry))
+            self._message_names.sync()
+            entry_aside.rename(self.root / "incoming" / id)
+            self._incoming_names.sync()
+        except BaseException:
+            self._forget(entry_aside, self.root / "incoming" / id, self._messages / id)
+            raise
+        return id
+
+    def _create_message(self) -> tuple[QueueId, int]:
+        while True:
+            id = queue_id(time.time(), secrets.randbits(20))
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with suppress(FileExistsError):
+                return id, os.open(self._messages / id, flags, 0o640)
+
+    def _fill_message(
+        self, id: QueueId, fd: int, content: Sequence[bytes] | Path
+    ) -> tuple[int, Content]:
+        if isinstance(content, Path):
+            return self._take_file(id, fd, content)
+        _write_pieces(fd, content)
+        os.fsync(fd)
+        return sum(map(len, content)), content_of(content)
+
+    def _take_file(self, id: QueueId, fd: int, source: Path) -> tuple[int, Content]:
+        kind = content_of_file(source)
+        target = self._messages / id
+        aside = self._messages / f".{id}~"
+        try:
+            os.link(source, aside)
+        except OSError:  # another file system, or no hard links: copy
+            with source.open("rb") as read, os.fdopen(os.dup(fd), "wb") as write:
+                shutil.copyfileobj(read, write, 1 << 18)
+        else:
+            aside.rename(target)
+        linked = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(linked)
+            return os.fstat(linked).st_size, kind
+        finally:
+            os.close(linked)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def entries(self, *folders: Folder) -> Iterator[Listed]:
+        """What the folders (all, when none is named) hold, without reading a single entry."""
+        for folder in folders or FOLDERS:
+            with os.scandir(self.root / folder) as listing:
+                for item in listing:
+                    if not is_queue_id(item.name):
+                        continue
+                    with suppress(FileNotFoundError):  # moved on while we listed
+                        yield Listed(QueueId(item.name), folder, item.stat().st_mtime)
+
+    def find(self, id: QueueId) -> Listed | None:
+        """Where the entry `id` is now."""
+        if not is_queue_id(id):
+            return None
+        for folder in FOLDERS:
+            with suppress(FileNotFoundError):
+                return Listed(id, folder, (self.root / folder / id).stat().st_mtime)
+        return None
+
+    def load(self, id: QueueId) -> QueueEntry:
+        """The entry `id`, wherever it is. Raises FileNotFoundError or BrokenEntry."""
+        for _ in range(3):  # it may move between the look and the read
+            place = self.find(id)
+            if place is None:
+                break
+            with suppress(FileNotFoundError):
+                return self._read(place.folder, id)
+        raise FileNotFoundError(self.root / "*" / id)
+
+    def _read(self, folder: Folder, id: QueueId) -> QueueEntry:
+        entry = decode_entry((self.root / folder / id).read_bytes())
+        if entry.id != id:
+            raise BrokenEntry(f"the entry in {folder}/{id} calls itself {entry.id!r}")
+        return entry
+
+    # -- being delivered ---------------------------------------------------------------------------
+
+    def claim(self, id: QueueId, source: Folder) -> QueueEntry | None:
+        """Move the entry to active/ and return it; None when it is no longer in `source`.
+
+        Raises BrokenEntry; the entry is then in held/ for an operator to look at.
+        """
+        try:
+            (self.root / source / id).rename(self.root / "active" / id)
+        except FileNotFoundError:
+            return None
+        try:
+            return self._read("active", id)
+        except BrokenEntry:
+            self._move(id, "active", "held")
+            raise
+
+    def save(self, entry: QueueEntry) -> None:
+        """Make what is known about the recipients durable; the entry stays in active/."""
+        write_atomically(self.root / "active" / entry.id, encode_entry(entry))
+
+    def defer(self, entry: QueueEntry) -> None:
+        """Save the entry and let it wait in deferred/ until its `next_try`."""
+        self.save(entry)
+        due = entry.next_try.timestamp()
+        os.utime(self.root / "active" / entry.id, (due, due))
+        self._move(entry.id, "active", "deferred")
+
+    def remove(self, id: QueueId, folder: Folder) -> bool:
+        """End of the way: entry first, then message; False when the entry is not in `folder`."""
+        try:
+            (self.root / folder / id).unlink()
+        except FileNotFoundError:
+            return False
+        self._forget(self._messages / id)
+        return True
+
+    # -- an operator's wishes ----------------------------------------------------------------------
+
+    def hold(self, id: QueueId, folder: Folder) -> bool:
+        """Take a waiting entry out of the way; False when it is no longer in `folder`."""
+        return self._move(id, folder, "held")
+
+    def release(self, id: QueueId) -> bool:
+        """Let a held entry go on, due at once; False when it is not in held/."""
+        return self._due_now(id, "held") and self._move(id, "held", "deferred")
+
+    def retry(self, id: QueueId) -> bool:
+        """Make a waiting entry due at once; False when it is not in deferred/."""
+        return self._due_now(id, "deferred")
+
+    def _due_now(self, id: QueueId, folder: Folder) -> bool:
+        try:
+            os.utime(self.root / folder / id)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _move(self, id: QueueId, source: Folder, target: Folder) -> bool:
+        try:
+            (self.root / source / id).rename(self.root / target / id)
+        except FileNotFoundError:
+            return False
+        return True
+
+    # -- after a crash -----------------------------------------------------------------------------
+
+    def recover(self) -> list[QueueId]:
+        """The entries that a dead queued had claimed; removes left-overs older than ORPHAN_AGE.
+
+        Call it only as the one queued of this spool. What was claimed is simply due again.
+        """
+        old = time.time() - ORPHAN_AGE
+        for name in FOLDERS:
+            _remove_asides(self.root / name, old)
+        _remove_asides(self._messages, old)
+        named = {listed.id for listed in self.entries()}
+        with os.scandir(self._messages) as listing:
+            orphans = [item for item in listing if item.name not in named]
+        for item in orphans:
+            with suppress(FileNotFoundError):
+                if item.stat().st_ctime < old and self.find(QueueId(item.name)) is None:
+                    Path(item.path).unlink()
+        return [listed.id for listed in self.entries("active")]
+
+    @staticmethod
+    def _forget(*paths: Path) -> None:
+        for path in paths:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _remove_asides(folder: Path, older_than: float) -> None:
+    with os.scandir(folder) as listing:
+        asides = [item for item in listing if item.name.startswith(".")]
+    for item in asides:
+        with suppress(FileNotFoundError):
+            if item.stat().st_ctime < older_than:
+                Path(item.path).unlink()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    try:
+        _write_pieces(fd, [data])
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_pieces(fd: int, pieces: Sequence[bytes]) -> None:
+    """Write all pieces; a short write is continued."""
+    waiting: list[memoryview] = [memoryview(piece) for piece in pieces if piece]
+    waiting.reverse()
+    while waiting:
+        written = os.writev(fd, waiting[: -IOV_LIMIT - 1 : -1])
+        while waiting and written >= len(waiting[-1]):
+            written -= len(waiting.pop())
+        if written:
+            waiting[-1] = waiting[-1][written:]

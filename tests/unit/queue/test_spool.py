@@ -1,0 +1,174 @@
+"""The spool: what is submitted stays, moves by rename, and is readable."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailraven.mail.envelope import Envelope, Recipient
+from mailraven.mail.types import QueueId, TraceId
+from mailraven.queue.content import content_of
+from mailraven.queue.entry import Answer, BrokenEntry, bounded, decode_entry, encode_entry, instant
+from mailraven.queue.names import is_queue_id, queue_id
+from mailraven.queue.spool import Spool
+
+MESSAGE = [b"Subject: hi\r\n", b"\r\n", b"one\r\n.two\r\n"]
+
+
+def envelope(*addresses: str) -> Envelope:
+    recipients = tuple(Recipient(address) for address in addresses or ("bob@example.org",))
+    return Envelope("alice@example.net", recipients, TraceId("t1"), received_at=1_700_000_000.5)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    spool = Spool(tmp_path / "spool")
+    spool.prepare()
+    return spool
+
+
+def test_submitted_message_and_entry_are_plain_files(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    assert spool.message_path(id).read_bytes() == b"".join(MESSAGE)
+    shown = json.loads((spool.folder("incoming") / id).read_text())
+    assert shown["reverse_path"] == "alice@example.net"
+    assert shown["recipients"][0]["address"] == "bob@example.org"
+    assert shown["received"] == "2023-11-14T22:13:20.500000Z"
+    assert sorted(os.listdir(spool.folder("incoming"))) == [id]
+
+
+def test_a_file_is_linked_not_copied(spool: Spool, tmp_path: Path) -> None:
+    spilled = tmp_path / "spilled"
+    spilled.write_bytes(b"".join(MESSAGE) * 1000)
+    id = spool.submit(envelope(), spilled)
+    assert spool.message_path(id).stat().st_ino == spilled.stat().st_ino
+    assert spool.load(id).size == spilled.stat().st_size
+
+
+def test_thousands_of_pieces_are_written_in_order(spool: Spool) -> None:
+    pieces = [b"%d\r\n" % n for n in range(3000)]
+    id = spool.submit(envelope(), pieces)
+    assert spool.message_path(id).read_bytes() == b"".join(pieces)
+
+
+def test_failed_submission_leaves_nothing(spool: Spool) -> None:
+    (spool.root / "incoming").rename(spool.root / "gone")
+    with pytest.raises(OSError):
+        spool.submit(envelope(), MESSAGE)
+    assert os.listdir(spool.root / "msg") == []
+
+
+def test_entry_is_in_one_folder_at_any_time(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    entry = spool.claim(id, "incoming")
+    assert entry is not None
+    assert [listed.folder for listed in spool.entries()] == ["active"]
+    spool.defer(replace(entry, next_try=instant(2_000_000_000)))
+    (listed,) = spool.entries()
+    assert (listed.folder, listed.due) == ("deferred", 2_000_000_000)
+
+
+def test_claim_of_an_entry_that_moved_on_is_none(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    assert spool.hold(id, "incoming")
+    assert spool.claim(id, "incoming") is None
+
+
+def test_touch_makes_a_deferred_entry_due(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    entry = spool.claim(id, "incoming")
+    assert entry is not None
+    spool.defer(replace(entry, next_try=instant(2_000_000_000)))
+    assert spool.retry(id)
+    place = spool.find(id)
+    assert place is not None and place.due <= time.time()
+
+
+def test_held_entry_is_released_into_deferred_and_due(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    spool.hold(id, "incoming")
+    assert spool.release(id)
+    place = spool.find(id)
+    assert place is not None and place.folder == "deferred"
+
+
+def test_remove_takes_entry_and_message(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    assert spool.remove(id, "incoming")
+    assert not spool.message_path(id).exists()
+    assert not spool.remove(id, "incoming")
+
+
+def test_what_was_claimed_is_found_again_after_a_crash(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    spool.claim(id, "incoming")
+    assert spool.recover() == [id]
+
+
+def test_only_old_orphans_are_removed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    orphan = spool.message_path(queue_id(1.0, 7))
+    orphan.write_bytes(b"half a message")
+    spool.recover()
+    assert orphan.exists()
+    monkeypatch.setattr("mailraven.queue.spool.ORPHAN_AGE", -1)
+    kept = spool.submit(envelope(), MESSAGE)
+    spool.recover()
+    assert not orphan.exists()
+    assert spool.message_path(kept).exists()
+
+
+def test_broken_entry_is_put_aside_for_a_person(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    (spool.folder("incoming") / id).write_bytes(b'{"id": 3')
+    with pytest.raises(BrokenEntry):
+        spool.claim(id, "incoming")
+    assert (spool.folder("held") / id).exists()
+
+
+def test_entry_survives_its_text_form(spool: Spool) -> None:
+    entry = spool.load(spool.submit(envelope("bob@example.org", "jörg@example.org"), MESSAGE))
+    answer = Answer(451, "4.7.1", "451 4.7.1 später", "mx[192.0.2.1]:25", "RCPT TO", instant(5.0))
+    tried = replace(entry.recipients[1], status="failed", attempts=2, answer=answer)
+    changed = entry.with_recipients({1: tried})
+    assert decode_entry(encode_entry(changed)) == changed
+    assert changed.pending == (0,)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"id":"x"}', b"\xff", b"[" * 5000])
+def test_broken_text_is_one_kind_of_error(text: bytes) -> None:
+    with pytest.raises(BrokenEntry):
+        decode_entry(text)
+
+
+def test_queue_ids_sort_by_time_and_name_no_path() -> None:
+    assert queue_id(1000.0, 5) < queue_id(1000.001, 0)
+    assert is_queue_id(queue_id(time.time(), 1 << 30))
+    for name in ("../../etc/pass", "", ".", "0123456789ab.", "0123456789ABC"):
+        assert not is_queue_id(name)
+
+
+def test_long_answers_are_cut() -> None:
+    assert len(bounded("x" * 1_000_000)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kind"),
+    [
+        ([b"A: b\r\n\r\nc"], "7bit"),
+        ([b"A: b\r\n\r", b"\n\xc3\xa4"], "8bit"),
+        ([b"A: \xc3\xa4\r\n\r\nc"], "utf8-header"),
+        ([b"A: b\r\n", b"\xc3"], "utf8-header"),
+        ([b"\r\n\xc3"], "8bit"),
+        ([], "7bit"),
+    ],
+)
+def test_content_class_separates_header_and_body(chunks: list[bytes], kind: str) -> None:
+    assert content_of(chunks) == kind
+    assert content_of([bytes([octet]) for chunk in chunks for octet in chunk]) == kind
+
+
+def test_strange_ids_are_not_found(spool: Spool) -> None:
+    assert spool.find(QueueId("../msg")) is None
