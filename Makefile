@@ -1,0 +1,94 @@
+# Two commands: `make run` tries the server out, `make test` proves it. Everything else serves these.
+# See README.md.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?= .demo
+PORTS  ?= 20000
+JOBS   ?= 2
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
+
+# What the tests talk to. Each is started by a test with a config of its own, never as a service.
+PEERS := postfix isync neomutt swaks msmtp curl strace mandoc
+# What `make bench` compares with, beside Postfix.
+RIVALS := dovecot-imapd dovecot-lmtpd
+# $(call debian,PACKAGES): install what is missing; only then is apt asked at all.
+debian = missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(1) 2>/dev/null \
+	| sed -n 's/^ii *//p' | sort > $(VENV).have; \
+	printf '%s\n' $(1) | sort | comm -23 - $(VENV).have; rm -f $(VENV).have); \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" != 0 ]; then \
+	    echo "missing Debian packages; as root: apt-get install" $$missing >&2; exit 1; fi; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  install="apt-get install -y -qq --no-install-recommends $$(echo $$missing)"; \
+	  $$install >/dev/null 2>&1 || { apt-get update -qq && $$install; }; \
+	fi
+
+.PHONY: setup run test check peers crash fuzz bench clients lint-units requirements lock clean
+
+setup: $(VENV)/.setup
+
+# A stamp, so that the second `make run` starts at once.
+$(VENV)/.setup: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed (PYTHON=... names another)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call debian,python3-venv); }
+	@echo "preparing $(VENV) ..."
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.setup
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+run: setup
+	@exec bin/mailraven run --root $(DEMO) --port-base $(PORTS)
+
+# ruff and mypy are tests too (tests/unit/test_style.py), so they run beside the others.
+test: $(VENV)/.dev
+	@$(call debian,$(PEERS))
+	$(PYTEST) tests
+
+check: $(VENV)/.dev
+	$(PYTEST) tests/unit tests/transcripts
+
+peers: $(VENV)/.dev
+	@$(call debian,$(PEERS))
+	$(PYTEST) tests/peers
+
+clients: $(VENV)/.dev
+	$(PYTEST) tests/clients
+
+crash: $(VENV)/.dev
+	$(PYTEST) tests/crash
+
+# The same fuzz tests as in `make test`, with a hundred times as many examples.
+fuzz: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) tests/fuzz
+
+bench: $(VENV)/.dev
+	@$(call debian,strace postfix $(RIVALS))
+	$(BIN)/python tests/bench/run.py $(BENCH)
+
+lint-units:
+	@for unit in systemd/*.service; do \
+	  [ -e "$$unit" ] || { echo "systemd/ holds no unit yet"; break; }; \
+	  problems=$$(systemd-analyze verify --man=no "$$unit" 2>&1); \
+	  [ -z "$$problems" ] || { echo "$$problems" >&2; exit 1; }; \
+	  systemd-analyze security --offline=true --threshold=14 "$$unit" || exit 1; \
+	done
+
+# tests/REQUIREMENTS.md: which test proves which requirement.
+requirements: $(VENV)/.dev
+	$(BIN)/python tests/requirements.py
+
+# Fresh exact versions for CI and the image.
+lock: $(VENV)/.dev
+	$(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
+	{ sed -n '/^#/p' requirements.lock; $(BIN)/pip freeze --exclude-editable --exclude pip; } > $(VENV)/lock
+	mv $(VENV)/lock requirements.lock
+
+clean:
+	rm -rf $(VENV) .demo .cache build .pytest_cache .mypy_cache .ruff_cache .hypothesis lib/*.egg-info
