@@ -1,0 +1,46 @@
+"""Which names a domain and an account may have; both become file names, so nothing odd gets in."""
+
+import re
+
+DOMAIN_LIMIT = 253  # octets. RFC 1035 §2.3.4, without the root's dot
+LOCAL_PART_LIMIT = 64  # octets. RFC 5321 §4.5.3.1.1
+
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_ATOM = re.compile(r"[a-z0-9_][a-z0-9_=&'~-]*")
+
+
+def domain_name(text: str) -> str:
+    """The domain in lower case, as A-labels (RFC 5890 §2.3.2.1); ValueError when it is none."""
+    name = text.lower()
+    if not name.isascii():
+        raise ValueError(f"{text!r} is not a domain name (write its ASCII form, xn--...)")
+    labels = name.split(".")
+    if len(name) > DOMAIN_LIMIT or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{_short(text)} is not a domain name (write example.org)")
+    return name
+
+
+def account_name(text: str) -> str:
+    """The local part of an account in lower case, safe as a file name; ValueError when it is not.
+
+    Narrower than RFC 5321 §4.1.2 on purpose: dot-atom letters that no file system or shell minds,
+    and no "+", which starts the tag of a sub-address (RFC 5233).
+    """
+    name = text.lower()
+    if len(name) > LOCAL_PART_LIMIT or not all(_ATOM.fullmatch(atom) for atom in name.split(".")):
+        raise ValueError(
+            f"{_short(text)} is not an account name (letters, digits, . _ - and = & ' ~)"
+        )
+    return name
+
+
+def split_address(text: str) -> tuple[str, str]:
+    """Account name and domain name of "alice@example.org"; ValueError when either is not one."""
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise ValueError(f"{_short(text)} is not an address (write alice@example.org)")
+    return account_name(local), domain_name(domain)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")

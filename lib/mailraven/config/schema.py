@@ -1,0 +1,214 @@
+"""Every key of mailraven.toml: its type, default, unit and one line of help.
+
+This file is the only list of keys. `config/load.py` reads by it, `etc/mailraven.toml` is printed
+from it, and a test holds mailraven.toml(5) against it. Values are immutable: a reload makes a new
+Config.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mailraven.config import units
+from mailraven.config.units import Network, Unit
+
+UNSET_PATH = Path()  # stands for "derived from other keys"; load() replaces it
+
+
+def _unit(unit: Unit) -> Meta:
+    return Meta(extra={"unit": unit})
+
+
+def _help(text: str, derived: str = "") -> Meta:
+    """`derived` says what the default is when it follows from other keys."""
+    return Meta(description=text, extra={"derived": derived})
+
+
+Text = Annotated[str, _unit(units.TEXT)]
+Secret = Annotated[str, _unit(units.SECRET)]
+Host = Annotated[str, _unit(units.HOST)]
+Size = Annotated[int, _unit(units.SIZE)]  # octets
+Duration = Annotated[int, _unit(units.DURATION)]  # seconds
+Count = Annotated[int, _unit(units.COUNT)]
+Port = Annotated[int, _unit(units.PORT)]
+Flag = Annotated[bool, _unit(units.FLAG)]
+DirectoryPath = Annotated[Path, _unit(units.PATH)]
+OptionalPath = Annotated[Path | None, _unit(units.OPTIONAL_PATH)]
+Endpoint = Annotated[str, _unit(units.ENDPOINT)]
+Listen = Annotated[tuple[str, ...], _unit(units.LISTEN)]
+Addresses = Annotated[tuple[str, ...], _unit(units.ADDRESSES)]
+Networks = Annotated[tuple[Network, ...], _unit(units.NETWORKS)]
+Routes = Annotated[dict[str, str], _unit(units.ROUTES)]
+TlsDemand = Annotated[
+    Literal["required", "opportunistic"], _unit(units.choice("required", "opportunistic"))
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    _unit(units.choice("debug", "info", "warning", "error")),
+]
+LogFormat = Annotated[Literal["json", "text"], _unit(units.choice("json", "text"))]
+
+
+class Paths(Struct, frozen=True, kw_only=True):
+    """Where things are on disk."""
+
+    data: Annotated[DirectoryPath, _help("Domains, mail, spool and certificates.")] = Path(
+        "/var/lib/mailraven"
+    )
+    run: Annotated[DirectoryPath, _help("Control sockets of the daemons.")] = Path("/run/mailraven")
+    cache: Annotated[DirectoryPath, _help("What may be deleted at any time.")] = Path(
+        "/var/cache/mailraven"
+    )
+
+    @property
+    def domains(self) -> Path:
+        return self.data / "domains"
+
+    @property
+    def mail(self) -> Path:
+        return self.data / "mail"
+
+    @property
+    def spool(self) -> Path:
+        return self.data / "spool"
+
+    @property
+    def tls(self) -> Path:
+        return self.data / "tls"
+
+
+class Smtp(Struct, frozen=True, kw_only=True):
+    """Mail in: other servers, submission by clients, LMTP."""
+
+    listen: Annotated[Listen, _help("Mail from other servers; [] is none.")] = (
+        "0.0.0.0:25",
+        "[::]:25",
+    )
+    submission: Annotated[Listen, _help("Mail from clients, STARTTLS (RFC 6409).")] = (
+        "0.0.0.0:587",
+        "[::]:587",
+    )
+    submissions: Annotated[Listen, _help("Mail from clients, TLS at once (RFC 8314).")] = (
+        "0.0.0.0:465",
+        "[::]:465",
+    )
+    lmtp: Annotated[
+        DirectoryPath, _help("LMTP socket for local delivery.", "paths.run/lmtp.sock")
+    ] = UNSET_PATH
+    workers: Annotated[Count, _help("Processes that share the ports.")] = 2
+    message_size: Annotated[Size, _help("Largest message taken.")] = 50 << 20
+    recipients: Annotated[Count, _help("Most recipients of one message.")] = 1000
+    plaintext_auth: Annotated[Flag, _help("Passwords without TLS; only for tests.")] = False
+    proxy_from: Annotated[Networks, _help("Load balancers that speak the PROXY protocol.")] = ()
+    command_timeout: Annotated[Duration, _help("Silence that ends a connection.")] = 300
+    max_connections: Annotated[Count, _help("Open connections per worker.")] = 1000
+
+
+class Imap(Struct, frozen=True, kw_only=True):
+    """Mail read by clients."""
+
+    listen: Annotated[Listen, _help("IMAP with STARTTLS; [] is none.")] = (
+        "0.0.0.0:143",
+        "[::]:143",
+    )
+    listen_tls: Annotated[Listen, _help("IMAP, TLS at once (RFC 8314).")] = (
+        "0.0.0.0:993",
+        "[::]:993",
+    )
+    workers: Annotated[Count, _help("Processes that share the ports.")] = 2
+    plaintext_auth: Annotated[Flag, _help("Passwords without TLS; only for tests.")] = False
+    idle_timeout: Annotated[Duration, _help("Silence that ends a session, 30m or more.")] = 1800
+    max_literal: Annotated[Size, _help("Largest message taken by APPEND.")] = 50 << 20
+    max_connections: Annotated[Count, _help("Open connections per worker.")] = 2000
+
+
+class Http(Struct, frozen=True, kw_only=True):
+    """Ports of the JSON API and admin page."""
+
+    listen: Annotated[Listen, _help("HTTP: ACME, redirects, MTA-STS; [] is none.")] = (
+        "0.0.0.0:80",
+        "[::]:80",
+    )
+    listen_tls: Annotated[Listen, _help("HTTPS: API and admin page.")] = (
+        "0.0.0.0:443",
+        "[::]:443",
+    )
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """Mail out to other servers."""
+
+    lifetime: Annotated[Duration, _help("Undelivered for so long, it bounces.")] = 5 * 86400
+    delay_notice: Annotated[Duration, _help("The sender hears of a delay; 0 is never.")] = 4 * 3600
+    first_retry: Annotated[Duration, _help("First wait after a failure; later ones grow.")] = 300
+    smarthost: Annotated[Endpoint, _help("All mail out goes through it; empty is by MX.")] = ""
+    smarthost_user: Annotated[Text, _help("Account at the smarthost; empty is no AUTH.")] = ""
+    smarthost_password: Annotated[Secret, _help("Its password; better in a file.")] = ""
+    smarthost_tls: Annotated[TlsDemand, _help("Whether the smarthost must offer TLS.")] = "required"
+    concurrency: Annotated[Count, _help("Deliveries at the same time.")] = 50
+    destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
+    routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}
+    port: Annotated[Port, _help("Port of the hosts that MX records name.")] = 25
+    source_addresses: Annotated[Addresses, _help("Local addresses to send from; [] is any.")] = ()
+    connect_timeout: Annotated[Duration, _help("Longest wait for a connection.")] = 30
+    command_timeout: Annotated[Duration, _help("Longest wait for a reply.")] = 300
+
+
+class Dns(Struct, frozen=True, kw_only=True):
+    """Name servers."""
+
+    resolvers: Annotated[Listen, _help("Resolvers to ask; [] is /etc/resolv.conf.")] = ()
+    timeout: Annotated[Duration, _help("Longest wait for an answer.")] = 10
+
+
+class Tls(Struct, frozen=True, kw_only=True):
+    """The server's certificate, and whom it trusts."""
+
+    certificate: Annotated[
+        DirectoryPath,
+        _help("Certificate chain, PEM.", "paths.data/tls/HOSTNAME/fullchain.pem"),
+    ] = UNSET_PATH
+    key: Annotated[DirectoryPath, _help("Its key, PEM.", "paths.data/tls/HOSTNAME/key.pem")] = (
+        UNSET_PATH
+    )
+    ca: Annotated[OptionalPath, _help("Further authority to trust on the way out.")] = None
+
+
+class Auth(Struct, frozen=True, kw_only=True):
+    """Log-ins and guessing of passwords."""
+
+    cache_time: Annotated[Duration, _help("A right password is remembered so long.")] = 300
+    address_failures: Annotated[Count, _help("Failures per address network in the window.")] = 20
+    account_failures: Annotated[Count, _help("Failures per account and network.")] = 10
+    window: Annotated[Duration, _help("How long a failure counts.")] = 900
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Rate limits."""
+
+    enabled: Annotated[Flag, _help("Whether limits hold at all.")] = True
+    exempt: Annotated[Networks, _help("Networks without limits.")] = ()
+
+
+class Log(Struct, frozen=True, kw_only=True):
+    """What is written to stderr."""
+
+    level: Annotated[LogLevel, _help("Least level that is written.")] = "info"
+    format: Annotated[LogFormat, _help("JSON for machines, text for people.")] = "json"
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """The whole configuration, checked; one immutable value."""
+
+    hostname: Annotated[Host, _help("Name of this server in DNS.", "the machine's name")] = ""
+    paths: Paths = Paths()
+    smtp: Smtp = Smtp()
+    imap: Imap = Imap()
+    http: Http = Http()
+    queue: Queue = Queue()
+    dns: Dns = Dns()
+    tls: Tls = Tls()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    log: Log = Log()
