@@ -1,0 +1,162 @@
+"""The header of a message: where it ends, its fields, their text (RFC 5322 §2.2, RFC 2047).
+
+Works on octets as they came, with CRLF or bare LF between lines. Nothing here raises, and
+everything takes time linear in its input.
+"""
+
+import binascii
+import re
+from collections.abc import Container
+from functools import lru_cache
+
+from mailraven.mail.charset import decode_text
+
+# A field: name, colon, then the line and its continuation lines. Possessive: never looks back.
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)", re.MULTILINE)
+_WHOLE_FIELD = re.compile(rb"^(?:([!-9;-~]++)[ \t]*+:)?+.*+(?:\n[ \t].*+)*+\n?", re.MULTILINE)
+_WORD = re.compile(
+    rb"=\?([!->@-~]+?)(?:\*[!->@-~]*)?\?([bBqQ])\?([^?\r\n]*)\?="
+)  # encoded-word, RFC 2047 §2, with a language suffix, RFC 2231 §5; blanks inside are forgiven
+_HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
+
+
+def split_message(data: bytes) -> tuple[bytes, int]:
+    """The header block without the blank line that ends it, and where the body starts.
+
+    The header ends at the first empty line, or with the message if there is none: then the body
+    starts at len(data). `data[:offset]` is what IMAP calls HEADER.
+    """
+    end, body = header_end(data, 0, len(data))
+    return data[:end], body
+
+
+def header_end(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """The end of the header that begins at `start` and the start of its body, within `end`."""
+    if data.startswith(b"\r\n", start, end):
+        return start, start + 2
+    if data.startswith(b"\n", start, end):
+        return start, start + 1
+    crlf = data.find(b"\n\r\n", start, end)
+    lf = data.find(b"\n\n", start, end if crlf < 0 else crlf + 1)
+    if lf >= 0:
+        return lf + 1, lf + 2
+    if crlf >= 0:
+        return crlf + 1, crlf + 3
+    return end, end
+
+
+def fields(header_block: bytes) -> list[tuple[bytes, bytes]]:
+    """Every field in order: its name in lower case and its raw, still folded value.
+
+    A value has no leading blanks; its last line end is left off, though a CR may remain. Lines
+    that are no field and continue none are passed over.
+    """
+    return [(name.lower(), value) for name, value in _FIELD.findall(header_block)]
+
+
+@lru_cache(256)
+def _field_named(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb"^" + re.escape(name) + rb"[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)",
+        re.MULTILINE | re.IGNORECASE,
+    )
+
+
+def first(header_block: bytes, name: bytes) -> bytes | None:
+    """The raw value of the first field called `name` in any case; None where there is none."""
+    match = _field_named(name).search(header_block)
+    return match[1] if match else None
+
+
+def every(header_block: bytes, name: bytes) -> list[bytes]:
+    """The raw values of all fields called `name`, from the top."""
+    return _field_named(name).findall(header_block)
+
+
+def has_field(header_block: bytes, name: bytes) -> bool:
+    """Whether there is a field called `name`."""
+    return _field_named(name).search(header_block) is not None
+
+
+def select_fields(header_block: bytes, names: Container[bytes]) -> bytes:
+    """Only the fields whose lower-case name is in `names`, as they stand, with their line ends."""
+    return b"".join(
+        match[0]
+        for match in _WHOLE_FIELD.finditer(header_block)
+        if match[1] and match[1].lower() in names
+    )
+
+
+def remove_fields(header_block: bytes, names: Container[bytes]) -> bytes:
+    """`header_block` without the fields whose lower-case name is in `names`; all else as it was."""
+    return b"".join(
+        match[0]
+        for match in _WHOLE_FIELD.finditer(header_block)
+        if not (match[1] and match[1].lower() in names)
+    )
+
+
+def add_field(header_block: bytes, name: bytes, value: bytes) -> bytes:
+    """`header_block` with one more field at its end."""
+    if header_block and not header_block.endswith(b"\n"):
+        header_block += b"\r\n"
+    return b"%s%s: %s\r\n" % (header_block, name, value)
+
+
+def unfold(raw: bytes) -> bytes:
+    """The value on one line, its outer blanks cut off (RFC 5322 §2.2.3)."""
+    if b"\n" in raw:
+        raw = raw.replace(b"\r\n", b"").replace(b"\n", b"")
+    return raw.strip(b" \t\r\n")
+
+
+def decode_words(raw: bytes) -> str:
+    """The text that a person reads: unfolded, encoded words decoded, other octets as UTF-8.
+
+    Blanks between encoded words vanish (RFC 2047 §6.2). Neighbours of one charset are joined
+    before they are decoded, for many senders split a character between two words.
+    """
+    raw = unfold(raw)
+    if b"=?" not in raw:
+        return decode_text(raw)
+    text: list[str] = []
+    octets: list[bytes] = []
+    charset, end = b"", 0
+    for match in _WORD.finditer(raw):
+        between = raw[end : match.start()]
+        apart = not charset or between.strip(b" \t") != b""
+        if apart or match[1].lower() != charset:
+            text.append(decode_text(b"".join(octets), charset))
+            octets.clear()
+        if apart:
+            text.append(decode_text(between))
+        charset, end = match[1].lower(), match.end()
+        octets.append(_decode_word(match[2], match[3]))
+    text += [decode_text(b"".join(octets), charset), decode_text(raw[end:])]
+    return "".join(text)
+
+
+def _decode_word(encoding: bytes, text: bytes) -> bytes:
+    if encoding in b"bB":
+        return decode_base64(text)
+    return decode_q(text.replace(b"_", b" "))
+
+
+def decode_q(text: bytes) -> bytes:
+    """The octets of =XX escapes; an equals sign that escapes nothing stands for itself."""
+    return _HEX_PAIR.sub(lambda match: bytes.fromhex(match[1].decode()), text)
+
+
+def decode_base64(text: bytes) -> bytes:
+    """The octets of base64 however it is wrapped, padded or cut off; other octets are skipped."""
+    text = text.translate(None, _NOT_BASE64)
+    extra = len(text) % 4
+    if extra == 1:
+        text = text[:-1]
+    elif extra:
+        text += b"=" * (4 - extra)
+    return binascii.a2b_base64(text)
+
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64)

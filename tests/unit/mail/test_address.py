@@ -1,0 +1,67 @@
+"""Paths of SMTP and the one spelling of an address."""
+
+import pytest
+
+from mailraven.mail.address import Address, normalise, parse_path
+from mailraven.mail.errors import PeerError
+
+
+@pytest.mark.parametrize(
+    ("path", "local_part", "domain"),
+    [
+        (b"alice@example.org", "alice", "example.org"),
+        (b"alice+tag=x@EXAMPLE.org.", "alice+tag=x", "EXAMPLE.org"),
+        (b'"john \\"x\\" doe"@example.org', 'john "x" doe', "example.org"),
+        (b'"a@b"@example.org', "a@b", "example.org"),
+        (b"a@[192.0.2.1]", "a", "[192.0.2.1]"),
+        (b"a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]"),
+        (b"@hop.example,@hop2.example:a@example.org", "a", "example.org"),
+        ("jürgen@bücher.example".encode(), "jürgen", "bücher.example"),
+        (b"a..b.@docomo.example", "a..b.", "docomo.example"),
+        (b"Postmaster", "Postmaster", ""),
+        (b"a@_spf.example", "a", "_spf.example"),
+    ],
+)
+def test_a_path_is_understood(path: bytes, local_part: str, domain: str) -> None:
+    assert parse_path(path) == Address(local_part, domain)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"",
+        b"alice",
+        b"alice@",
+        b"@example.org",
+        b"a b@example.org",
+        b"a@b@example.org",
+        b"a@-example.org",
+        b"a@example..org",
+        b"a@[192.0.2.300]",
+        b"a@[192.0.2.1",
+        b"a@[IPv6:zz]",
+        b'"a@example.org',
+        b"a\x00b@example.org",
+        b"a@exam\rple.org",
+        b"\xff@example.org",
+        b"x" * 300 + b"@example.org",
+        b"a@" + b"x" * 300,
+    ],
+)
+def test_what_is_no_path_is_refused_with_a_501(path: bytes) -> None:
+    with pytest.raises(PeerError, match=r"^501 5\.1\."):
+        parse_path(path)
+
+
+def test_an_address_is_written_with_quotes_where_it_needs_them() -> None:
+    path = '"john \\"x\\" doe"@example.org'
+    assert str(parse_path(path)) == path
+    assert str(parse_path("a.b@example.org")) == "a.b@example.org"
+
+
+def test_normalise_lowers_both_sides_and_makes_a_labels() -> None:
+    assert normalise("Alice.B@Example.ORG") == "alice.b@example.org"
+    assert normalise("JÜRGEN@BÜCHER.example") == "jürgen@xn--bcher-kva.example"
+    assert normalise("ju\u0308rgen@x.example") == "jürgen@x.example"
+    assert normalise("Postmaster") == "postmaster"
+    assert normalise("a@" + "ü" * 400).startswith("a@ü")
