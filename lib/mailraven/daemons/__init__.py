@@ -1,0 +1,1 @@
+"""The processes: loops, listeners, TLS, signals, control sockets around the rooms below."""

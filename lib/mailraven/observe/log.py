@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 FACT_LIMIT = 2000  # characters of one string fact; more is cut with an ellipsis
 
 
@@ -56,7 +56,7 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
     line: dict[str, object] = {
         "ts": stamp,
-        "level": level,
+        "level": "warn" if level == "warning" else level,
         "component": _state.component,
         "event": event,
     }

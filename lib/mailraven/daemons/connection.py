@@ -1,0 +1,303 @@
+"""One connection of a peer, plain or TLS: octets in, octets out, nothing between.
+
+No StreamReader: it would keep plaintext that came before a TLS handshake and hand it out after it
+(command injection). Here the protocol engine owns the only buffer; an idle connection holds none.
+"""
+
+import asyncio
+import math
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import cast
+
+from mailraven.daemons.deadline import DeadlineWheel
+from mailraven.daemons.sockets import Acceptor
+from mailraven.files import FileSlice
+
+BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for; reading pauses above
+SLICE = 256 * 1024  # octets of a file in memory at a time
+HANDSHAKE_SECONDS = 30.0
+
+_wheel = DeadlineWheel()
+
+
+class Closed(Exception):
+    """The connection is gone; nothing can be sent any more."""
+
+
+class Connection(asyncio.Protocol):
+    """A transport with `await read()`, `write()` and `await drain()`.
+
+    `peer` and `local` are (address, port), ("", 0) on Unix sockets. PROXY protocol may overwrite
+    `peer`.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_closed",
+        "_drained",
+        "_eof",
+        "_expired",
+        "_paused",
+        "_reader",
+        "_size",
+        "_transport",
+        "deadline",
+        "local",
+        "peer",
+        "tls",
+    )
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._backlog: list[bytes] = []
+        self._size = 0
+        self._eof = False
+        self._closed = False
+        self._expired = False
+        self._paused = False
+        self._reader: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self.deadline = math.inf
+        self.peer: tuple[str, int] = ("", 0)
+        self.local: tuple[str, int] = ("", 0)
+        self.tls = False
+
+    # What the event loop calls -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport of a new connection."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.peer = _endpoint(transport.get_extra_info("peername"))
+        self.local = _endpoint(transport.get_extra_info("sockname"))
+        self.tls = transport.get_extra_info("ssl_object") is not None
+
+    def data_received(self, data: bytes) -> None:
+        """Keep `data` for the next read; stop the peer when nobody reads."""
+        self._backlog.append(data)
+        self._size += len(data)
+        if self._size > BACKLOG_LIMIT and self._transport is not None:
+            self._transport.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more; what it is still owed can be written (not over TLS)."""
+        self._eof = True
+        self._wake_reader()
+        return not self.tls
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing can be read or written any more."""
+        self._closed = self._eof = True
+        _wheel.forget(self)
+        self._wake_reader()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The peer reads more slowly than we write."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        self._paused = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def expire(self) -> None:
+        """The deadline has passed: the waiting read raises TimeoutError."""
+        self._expired = True
+        self._wake_reader()
+
+    # What a session calls ----------------------------------------------------------------------
+
+    async def read(self) -> bytes:
+        """All octets that have come since the last read; b"" at the end of the stream.
+
+        Raises TimeoutError when the deadline set by `expect_within` has passed.
+        """
+        while not self._backlog:
+            if self._eof:
+                return b""
+            if self._expired:
+                raise TimeoutError
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        data = self._backlog[0] if len(self._backlog) == 1 else b"".join(self._backlog)
+        self._backlog.clear()
+        if self._size > BACKLOG_LIMIT and self._transport is not None and not self._closed:
+            self._transport.resume_reading()
+        self._size = 0
+        return data
+
+    def has_input(self) -> bool:
+        """Whether a read would return at once."""
+        return bool(self._backlog) or self._eof
+
+    def expect_within(self, seconds: float) -> None:
+        """From now on a read that has to wait longer than `seconds` raises TimeoutError."""
+        self._expired = False
+        if not self._closed:
+            _wheel.watch(self, seconds)
+
+    def write(self, data: bytes) -> None:
+        """Send `data` soon; what is sent after the end is dropped."""
+        if self._transport is not None and not self._closed and data:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer has read enough; raises Closed when it never will."""
+        if self._paused and not self._closed:
+            self._drained = asyncio.get_running_loop().create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+        if self._closed:
+            raise Closed
+
+    async def send_file(self, piece: FileSlice) -> None:
+        """Send a slice of a file, a part at a time. Raises Closed, OSError."""
+        source = await asyncio.to_thread(piece.path.open, "rb", 0)
+        try:
+            source.seek(piece.offset)
+            left = piece.length
+            while left > 0:
+                part = await asyncio.to_thread(source.read, min(SLICE, left))
+                if not part:
+                    raise OSError("file shorter than promised")
+                self.write(part)
+                left -= len(part)
+                await self.drain()
+        finally:
+            source.close()
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Shake hands as server; everything after is encrypted. Raises OSError, TimeoutError.
+
+        Octets that came before the handshake are thrown away: the engine has refused STARTTLS if
+        there were any, so these can only be an attacker's. RFC 3207 §6. Call this in the same turn
+        of the loop as the write of the go-ahead: an honest peer's first octets come after it.
+        """
+        if self._transport is None or self._closed:
+            raise Closed
+        self._backlog.clear()
+        self._size = 0
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(
+            self._transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        )
+        if transport is None:
+            raise Closed
+        self._transport = transport
+        self.tls = True
+
+    def tls_facts(self) -> tuple[str, str]:
+        """Protocol version and cipher of the connection, ("", "") when it is plain."""
+        if self._transport is None:
+            return ("", "")
+        tls = self._transport.get_extra_info("ssl_object")
+        return (tls.version() or "", (tls.cipher() or ("",))[0]) if tls is not None else ("", "")
+
+    def close(self) -> None:
+        """Send what was written, then end the connection."""
+        if self._transport is not None and not self._closed:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None and not self._closed:
+            self._transport.abort()
+
+
+def _endpoint(name: object) -> tuple[str, int]:
+    """("192.0.2.1", 25) of what the socket module calls a name; mapped IPv4 is shown as IPv4."""
+    if not isinstance(name, tuple) or len(name) < 2:
+        return ("", 0)
+    address = str(name[0])
+    return (address.removeprefix("::ffff:") if "." in address else address, int(name[1]))
+
+
+Session = Callable[[Connection], Awaitable[None]]
+
+
+async def serve_connection(connection: Connection, session: Session) -> None:
+    """Run `session` over a connected `connection`; whatever happens, it ends closed."""
+    try:
+        await session(connection)
+    except (Closed, ConnectionError, ssl.SSLError):
+        connection.abort()
+    finally:
+        with suppress(Exception):
+            connection.close()
+
+
+class Listener:
+    """Runs `session` for every connection that comes in on a listening socket.
+
+    With `context` TLS is spoken at once. `limit` is the most connections open at a time here;
+    `refusal` is what one more is told before it is closed (over TLS it is only closed).
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        session: Session,
+        context: ssl.SSLContext | None = None,
+        limit: int = 1000,
+        refusal: bytes = b"",
+    ) -> None:
+        self._session = session
+        self._context = context
+        self._limit = limit
+        self._refusal = refusal
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(listener, self._take)
+
+    def _take(self, sock: socket.socket) -> None:
+        if len(self.tasks) >= self._limit:
+            with suppress(OSError):
+                if self._context is None:
+                    sock.send(self._refusal)
+            sock.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(sock))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        connection = Connection()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                sock,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._context else None,
+            )
+        except (OSError, ssl.SSLError, TimeoutError, ConnectionError):
+            sock.close()  # a scanner, or a client that does not trust us
+            return
+        await serve_connection(connection, self._session)
+
+    async def close(self, grace: float) -> None:
+        """Accept no more, give open sessions `grace` seconds to end, then cancel them."""
+        self._acceptor.close()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=grace)
+        for task in list(self.tasks):
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=1.0)

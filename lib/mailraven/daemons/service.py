@@ -1,0 +1,186 @@
+"""What every daemon has: config that reloads, a control socket, metrics, signals, a clean end.
+
+A daemon's module offers `SPEC: DaemonSpec`; `run_daemon("smtpd")` does the rest. It says READY=1
+once it serves, accepts no more on SIGTERM, lets open commands end, and is gone within 10 s.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from mailraven import __version__
+from mailraven.config.schema import Config
+from mailraven.config.watch import ConfigWatcher
+from mailraven.daemons.control import Handler, Message, serve_control
+from mailraven.daemons.sockets import ListenSpec
+from mailraven.observe import log, metrics
+
+GRACE = 8.0  # seconds that open sessions get at the end
+
+
+def one_worker(config: Config) -> int:
+    """Most daemons are one process."""
+    return 1
+
+
+def no_listeners(config: Config) -> list[ListenSpec]:
+    """Most daemons have only their control socket."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSpec:
+    """One daemon: its coroutine `main` runs until `service.stopping` is set."""
+
+    name: str
+    main: Callable[["Service"], Awaitable[None]]
+    listeners: Callable[[Config], list[ListenSpec]] = no_listeners
+    workers: Callable[[Config], int] = one_worker
+    handlers_uids: frozenset[int] | None = None
+
+
+@dataclass(slots=True)
+class Service:
+    """One process of a daemon, as its `main` sees it.
+
+    `worker` is 0 when the daemon is a single process, else 1, 2, …; `sockets` are the listening
+    sockets by role. `handlers` may be extended before `ready()`; `facts()` adds to `status`.
+    """
+
+    spec: DaemonSpec
+    watcher: ConfigWatcher
+    sockets: dict[str, list[socket.socket]]
+    worker: int = 0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    facts: Callable[[], Message] = dict
+    started: float = 0.0
+    is_ready: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force; open sessions keep the one they began with."""
+        return self.watcher.config
+
+    @property
+    def control_path(self) -> Path:
+        """run/smtpd.sock, or run/smtpd.2.sock of the second worker."""
+        number = f".{self.worker}" if self.worker else ""
+        return self.config.paths.run / f"{self.spec.name}{number}.sock"
+
+    async def ready(self) -> None:
+        """Open the control socket and tell whoever started us that we serve."""
+        self.handlers.setdefault("status", self._status)
+        self.handlers.setdefault("reload", self._reload)
+        self.handlers.setdefault("metrics", lambda request: {"text": metrics.exposition()})
+        self.handlers.setdefault("loglevel", _set_level)
+        await serve_control(self.control_path, self.handlers, self.spec.handlers_uids)
+        self.is_ready = True
+        log.event("ready", pid=os.getpid(), worker=self.worker or None, version=__version__)
+        tell_starter()
+        if not self.worker:
+            notify_systemd("READY=1")
+
+    def _status(self, request: Message) -> Message:
+        uptime = asyncio.get_running_loop().time() - self.started
+        return {
+            "daemon": self.spec.name,
+            "pid": os.getpid(),
+            "worker": self.worker,
+            "version": __version__,
+            "uptime": round(uptime, 1),
+            "config_problems": list(self.watcher.problems),
+            **self.facts(),
+        }
+
+    def _reload(self, request: Message) -> Message:
+        self.watcher.reload()
+        return {"ok": not self.watcher.problems, "config_problems": list(self.watcher.problems)}
+
+
+def _set_level(request: Message) -> Message:
+    wanted = request.get("level")
+    if isinstance(wanted, str) and wanted.lower() in log.LEVELS:
+        log.set_level(wanted)
+        log.event("log-level", new=wanted)
+    elif wanted is not None:
+        return {"error": "levels are " + ", ".join(log.LEVELS)}
+    return {"level": log.level()}
+
+
+def notify_systemd(message: str) -> None:
+    """sd_notify(3), when the process was started by systemd with Type=notify."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        sock.send(message.encode())
+
+
+READY_FD = "MAILRAVEN_READY_FD"  # a pipe of whoever started us; closed when we serve
+
+
+def tell_starter() -> None:
+    """Write one octet into the pipe that the starter waits on, if there is one."""
+    number = os.environ.pop(READY_FD, "")
+    if number:
+        with suppress(OSError):
+            os.write(int(number), b"+")
+            os.close(int(number))
+
+
+def serve(service: Service) -> int:
+    """Run the daemon's `main` in an event loop until a signal; the process' exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(service))
+
+
+async def _run(service: Service) -> int:
+    loop = asyncio.get_running_loop()
+    service.started = loop.time()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, service.watcher.reload)
+    loop.set_exception_handler(_log_loop_error)
+    await service.watcher.start()
+    try:
+        await service.spec.main(service)
+    except OSError as error:
+        log.exception("start-failed", error=str(error))
+        return 1
+    finally:
+        if not service.worker:
+            notify_systemd("STOPPING=1")
+        log.event("stopped", worker=service.worker or None)
+        with suppress(OSError):
+            service.control_path.unlink()
+    return 0
+
+
+def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        try:
+            raise error
+        except Exception:
+            log.exception("bug", where=str(context.get("message")))
+    else:
+        log.event("loop", level="warn", what=str(context.get("message")))
+
+
+def die_with_parent() -> None:
+    """Stop when the process that started us is gone, however it went."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() == 1:
+        sys.exit(0)

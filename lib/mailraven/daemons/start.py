@@ -1,0 +1,104 @@
+"""From a command line to a running daemon; bin/smtpd and its sisters call `run_daemon`.
+
+Rooms are imported only after the folder of the metrics is known: prometheus-client decides at
+import where its values live.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailraven.config.load import load
+from mailraven.config.schema import Config
+from mailraven.mail.errors import ConfigErrors
+from mailraven.observe import log
+
+if TYPE_CHECKING:
+    from mailraven.daemons.service import DaemonSpec
+
+EX_CONFIG = 78  # sysexits(3)
+EX_OSERR = 71
+DAEMONS = ("authd", "limitd", "smtpd", "imapd", "queued")
+
+
+def run_daemon(name: str, arguments: list[str] | None = None) -> int:
+    """Run the daemon `name` until it is told to stop; the exit code of the process."""
+    options = _options(name, arguments)
+    if options.detach:
+        _detach(options.pid_file)
+    try:
+        config = load(options.etc, os.environ)
+    except ConfigErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return EX_CONFIG
+    log.setup(
+        name,
+        options.log_level or config.log.level,
+        options.log_format or config.log.format,
+    )
+    _prepare_metrics(config.paths.run / "metrics" / name)
+    spec: DaemonSpec = importlib.import_module(f"mailraven.daemons.{name}").SPEC
+    return _serve(spec, options.etc, config)
+
+
+def _options(name: str, arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=name, description=f"The {name} daemon of MailRaven.")
+    parser.add_argument("--etc", type=Path, default=Path("/etc/mailraven"), metavar="DIR")
+    parser.add_argument("--log-level", choices=list(log.LEVELS))
+    parser.add_argument("--log-format", choices=["json", "text"])
+    parser.add_argument("--detach", action="store_true", help="run in the background")
+    parser.add_argument("--pid-file", type=Path, default=Path(f"/run/mailraven/{name}.pid"))
+    return parser.parse_args(arguments)
+
+
+def _prepare_metrics(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.db"):
+        with suppress(OSError):
+            stale.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
+    from mailraven.config.watch import ConfigWatcher
+    from mailraven.daemons.master import Master
+    from mailraven.daemons.service import Service, notify_systemd, serve, tell_starter
+    from mailraven.daemons.sockets import open_listeners
+
+    config.paths.run.mkdir(parents=True, exist_ok=True)
+    try:
+        sockets = open_listeners(spec.listeners(config))
+    except OSError as error:
+        log.event("start-failed", level="error", error=str(error))
+        return EX_OSERR
+
+    def worker(number: int) -> int:
+        return serve(Service(spec, ConfigWatcher(etc, os.environ), sockets, number))
+
+    def all_ready() -> None:
+        tell_starter()
+        notify_systemd("READY=1")
+
+    count = spec.workers(config)
+    if count <= 1:
+        return worker(0)
+    starter = os.environ.pop("MAILRAVEN_READY_FD", "")
+
+    def tell() -> None:
+        os.environ["MAILRAVEN_READY_FD"] = starter
+        all_ready()
+
+    return Master(spec.name, config.paths.run, count, worker, tell).serve()
+
+
+def _detach(pid_file: Path) -> None:
+    """The classic double fork, for machines without a service manager."""
+    import daemon
+    from daemon.pidfile import TimeoutPIDLockFile
+
+    context = daemon.DaemonContext(pidfile=TimeoutPIDLockFile(str(pid_file), 0), umask=0o027)
+    context.open()
