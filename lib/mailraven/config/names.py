@@ -7,6 +7,8 @@ LOCAL_PART_LIMIT = 64  # octets. RFC 5321 §4.5.3.1.1
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _ATOM = re.compile(r"[a-z0-9_][a-z0-9_=&'~-]*")
+# What could split a line, a list or an SMTP command is no part of an address here.
+_TARGET = re.compile(r"[^\s\x00-\x20\x7f-\xa0()<>@,;:\\\"\[\]#]+")
 
 
 def domain_name(text: str) -> str:
@@ -44,3 +46,16 @@ def split_address(text: str) -> tuple[str, str]:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def target_address(text: str, domain: str) -> str:
+    """The full address of an alias target; one without "@" is in `domain`. Raises ValueError.
+
+    Elsewhere more local parts are good than here; what could split a line or a command is not.
+    """
+    local, at, host = text.rpartition("@")
+    if not at:
+        local, host = text, domain
+    if not _TARGET.fullmatch(local) or len(local.encode()) > LOCAL_PART_LIMIT:
+        raise ValueError(f"{_short(text)} is not an address")
+    return f"{local}@{domain_name(host)}"

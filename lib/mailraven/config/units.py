@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
-from mailraven.config.names import domain_name
+from mailraven.config.names import domain_name, target_address
 
 Network = IPv4Network | IPv6Network
 
@@ -153,6 +153,15 @@ def _ip(value: object) -> str:
     return text
 
 
+def _sender(value: object) -> str:
+    local, at, domain = _text(value).rpartition("@")
+    if not at:
+        raise ValueError(f"{value!r} is not an address (write info@example.org or *@example.org)")
+    if local == "*":
+        return f"*@{domain_name(domain)}"
+    return target_address(f"{local.lower()}@{domain}", "")
+
+
 def _network(value: object) -> Network:
     text = _text(value)
     try:
@@ -244,4 +253,5 @@ LISTEN = Unit("list of address:port", _list_of(_listen), _show_list, _words)
 ADDRESSES = Unit("list of addresses", _list_of(_ip), _show_list, _words)
 NETWORKS = Unit("list of networks", _list_of(_network), _show_list, _words)
 TEXTS = Unit("list of texts", _list_of(_text), _show_list, _words)
+SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
 ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)

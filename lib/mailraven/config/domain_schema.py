@@ -1,0 +1,42 @@
+"""Keys of domain.toml and accounts/NAME.toml in a domain's folder; schema.py is the server's."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from mailraven.config import units
+from mailraven.config.schema import Flag, Size, Text
+from mailraven.config.units import Unit
+
+
+def _unit(unit: Unit) -> Meta:
+    return Meta(extra={"unit": unit})
+
+
+def _help(text: str) -> Meta:
+    return Meta(description=text)
+
+
+Role = Annotated[
+    Literal["user", "domain-admin", "admin"], _unit(units.choice("user", "domain-admin", "admin"))
+]
+Senders = Annotated[tuple[str, ...], _unit(units.SENDERS)]
+Separator = Annotated[str, _unit(units.choice("", "+", "-", "=", "~"))]
+
+
+class DomainFile(Struct, frozen=True, kw_only=True):
+    """domain.toml."""
+
+    enabled: Annotated[Flag, _help("false refuses mail to every address of the domain.")] = True
+    separator: Annotated[Separator, _help("What starts a sub-address tag; empty is none.")] = "+"
+    description: Annotated[Text, _help("A note for people.")] = ""
+
+
+class AccountFile(Struct, frozen=True, kw_only=True):
+    """accounts/NAME.toml."""
+
+    enabled: Annotated[Flag, _help("false refuses mail and log-in; the mail stays.")] = True
+    display_name: Annotated[Text, _help("The person's name.")] = ""
+    senders: Annotated[Senders, _help("Further addresses to send as; *@example.org is all.")] = ()
+    role: Annotated[Role, _help("Rights in API and admin page.")] = "user"
+    quota: Annotated[Size, _help("Most mail kept; 0 is no limit.")] = 0
