@@ -1,0 +1,200 @@
+"""The cache beside a mailbox: what IMAP asks most of each message, ready for the wire.
+
+`mailraven.cache` is append-only and disposable: delete it at any time. It is a run of records
+
+    magic (4) | octets of the record (u32) | octets of BASE (u16) | 0 (u16) | CRC-32 (u32)
+    BASE | record, as mailraven.imap.summary encodes it
+
+little-endian; the CRC is over BASE and record. Whoever has a record appends it with one write to
+a descriptor opened with O_APPEND, without a lock. Of several records of one BASE the last counts.
+What does not fit (a torn write, zeros after a power loss) is skipped up to the next magic.
+
+Records are read with pread, not mmap: another program may truncate the file under us, which would
+kill the process with SIGBUS.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mailraven.imap.summary import encode_summary, summarize
+
+NAME = "mailraven.cache"
+MAGIC = b"\xc5mR\x01"
+RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
+READ_AHEAD = 1 << 18  # octets read at once when records are asked for in the order of the file
+SCAN_CHUNK = 1 << 22  # octets
+
+_HEADER = struct.Struct("<4sIHHI")
+_LENGTH_BITS = 24  # an index entry is offset << 24 | octets of the whole record
+
+
+def encode_record(base: str, record: bytes) -> bytes:
+    """The octets to append for the message with the unique part `base`; b"" if too long."""
+    key = os.fsencode(base)
+    if len(record) > RECORD_LIMIT or len(key) > 255:
+        return b""
+    check = zlib.crc32(record, zlib.crc32(key))
+    return _HEADER.pack(MAGIC, len(record), len(key), 0, check) + key + record
+
+
+def make_record(base: str, message: bytes) -> bytes:
+    """What to append for `message` (CRLF line ends), which has the unique part `base`."""
+    return encode_record(base, encode_summary(summarize(message)))
+
+
+def append_records(folder: Path | str, records: Sequence[bytes]) -> None:
+    """Append encoded records to the cache of the mailbox `folder`. Raises OSError.
+
+    After a short write (full disk) readers skip the torn record.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    fd = os.open(f"{folder}/{NAME}", flags, 0o660)
+    try:
+        os.write(fd, b"".join(records))
+    finally:
+        os.close(fd)
+
+
+class Cache:
+    """The records of one mailbox by BASE. Not for use from two threads at once."""
+
+    __slots__ = ("_file", "_folder", "_index", "_inode", "_scanned", "_window", "_window_at")
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._file = -1
+        self._inode = 0
+        self._scanned = 0  # octets of the file that the index covers
+        self._index: dict[str, int] = {}
+        self._window = b""
+        self._window_at = 0
+
+    def get(self, base: str) -> bytes | None:
+        """The record of `base`, None if there is none that is whole."""
+        entry = self._index.get(base)
+        if entry is None:
+            if not self.catch_up():
+                return None
+            entry = self._index.get(base)
+            if entry is None:
+                return None
+        whole = self._read(entry >> _LENGTH_BITS, entry & ((1 << _LENGTH_BITS) - 1))
+        record = _checked(whole, base)
+        if record is None:
+            del self._index[base]
+        return record
+
+    def put(self, base: str, record: bytes) -> None:
+        """Append a record; the next `get` finds it."""
+        with suppress(OSError):  # a full disk: the next one to ask makes it again
+            append_records(self._folder, [encode_record(base, record)])
+
+    def catch_up(self) -> bool:
+        """Index what was appended since the last call, all of a new file; False if nothing was."""
+        try:
+            status = os.stat(f"{self._folder}/{NAME}")  # noqa: PTH116
+        except OSError:
+            self.close()
+            return False
+        if status.st_ino != self._inode or status.st_size < self._scanned:
+            self.close()
+            try:
+                self._file = os.open(f"{self._folder}/{NAME}", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return False
+            self._inode = os.fstat(self._file).st_ino
+        if status.st_size == self._scanned:
+            return False
+        before = self._scanned
+        self._scan(status.st_size)
+        return self._scanned != before
+
+    def drop_window(self) -> None:
+        """Give back the memory of the read-ahead."""
+        self._window = b""
+
+    def close(self) -> None:
+        """Forget everything; the next `get` starts anew."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._inode, self._scanned = -1, 0, 0
+        self._index = {}
+        self._window = b""
+
+    def live_share(self, messages: int) -> float:
+        """How many of the indexed records can belong to `messages` messages, 0 to 1."""
+        return min(1.0, messages / len(self._index)) if self._index else 1.0
+
+    def compact(self, bases: Iterable[str]) -> None:
+        """Write a new file with the records of `bases` only. Waits for the disk: in a thread.
+
+        Records that others append meanwhile are lost, which costs only their making.
+        """
+        aside = f"{self._folder}/tmp/{NAME}.{os.getpid()}"  # noqa: S108 - ours
+        with suppress(OSError):
+            with Path(aside).open("wb") as out:
+                for base in bases:
+                    record = self.get(base)
+                    if record is not None:
+                        out.write(encode_record(base, record))
+            Path(aside).rename(f"{self._folder}/{NAME}")
+        with suppress(OSError):
+            Path(aside).unlink()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        start = offset - self._window_at
+        end = start + length
+        if start >= 0 and end <= len(self._window):
+            return self._window[start:end]
+        # Asked for in order: whoever wants this record wants the next ones too.
+        in_order = 0 <= offset - (self._window_at + len(self._window)) < READ_AHEAD
+        self._window = os.pread(self._file, READ_AHEAD if in_order else length, offset)
+        self._window_at = offset
+        if len(self._window) < length:
+            self._window = os.pread(self._file, length, offset)
+        return self._window[:length]
+
+    def _scan(self, size: int) -> None:
+        """Index the records between `_scanned` and `size`."""
+        while self._scanned < size:
+            chunk = os.pread(self._file, min(SCAN_CHUNK, size - self._scanned), self._scanned)
+            done = self._scan_chunk(chunk)
+            if done == 0:  # a record that is not complete: the writer is not done, or died
+                return
+            self._scanned += done
+
+    def _scan_chunk(self, chunk: bytes) -> int:
+        """Index the whole records of `chunk`, which starts at `_scanned`; returns octets done."""
+        at, end, index, origin = 0, len(chunk), self._index, self._scanned
+        unpack, header = _HEADER.unpack_from, _HEADER.size
+        while at + header <= end:
+            magic, length, key_length, zero, _ = unpack(chunk, at)
+            if magic != MAGIC or length > RECORD_LIMIT or zero or key_length > 255:
+                found = chunk.find(MAGIC, at + 1)
+                if found < 0:
+                    return max(at, end - len(MAGIC) + 1)
+                at = found
+                continue
+            key_at = at + header
+            whole = header + key_length + length
+            if at + whole > end:
+                return at
+            key = os.fsdecode(chunk[key_at : key_at + key_length])
+            index[key] = (origin + at) << _LENGTH_BITS | whole
+            at += whole
+        return at
+
+
+def _checked(whole: bytes, base: str) -> bytes | None:
+    """The record within `whole` if its CRC holds and it is of `base`."""
+    if len(whole) < _HEADER.size:
+        return None
+    magic, length, key_length, _, check = _HEADER.unpack_from(whole)
+    body = whole[_HEADER.size :]
+    if magic != MAGIC or len(body) != key_length + length or zlib.crc32(body) != check:
+        return None
+    return body[key_length:] if os.fsencode(base) == body[:key_length] else None

@@ -1,0 +1,80 @@
+"""What can go wrong with a mailbox, in words that SMTP (4yz) and IMAP (NO) can pass on."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mailraven.mail.errors import PermanentError, TemporaryError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class StoreFull(TemporaryError):
+    """The disk, its quota or the size limit of files leaves no room."""
+
+    def __init__(self) -> None:
+        super().__init__(452, "4.3.1 no room left in the mail store")
+
+
+class StoreUnavailable(TemporaryError):
+    """The disk refuses: permission, read-only, input/output error; the log knows which."""
+
+    def __init__(self) -> None:
+        super().__init__(451, "4.3.0 mailbox is not available now")
+
+
+class MailboxBusy(TemporaryError):
+    """Another process held the lock of the mailbox too long."""
+
+    def __init__(self) -> None:
+        super().__init__(451, "4.2.0 mailbox is locked by another process")
+
+
+class NoSuchMailbox(PermanentError):
+    """There is no mailbox of this name, or no more. IMAP: NO [NONEXISTENT]."""
+
+    def __init__(self) -> None:
+        super().__init__(550, "5.1.1 no such mailbox")
+
+
+class MailboxExists(PermanentError):
+    """The name is taken. IMAP: NO [ALREADYEXISTS]."""
+
+    def __init__(self) -> None:
+        super().__init__(550, "5.2.0 mailbox exists already")
+
+
+class BadMailboxName(PermanentError):
+    """No mailbox can have this name. IMAP: NO [CANNOT]."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(550, f"5.1.3 {why}")
+
+
+class TooManyKeywords(PermanentError):
+    """All 26 letters of the mailbox have a keyword. IMAP: NO [LIMIT]."""
+
+    def __init__(self) -> None:
+        super().__init__(552, "5.2.2 a mailbox holds at most 26 keywords")
+
+
+class MessageGone(PermanentError):
+    """The message was expunged meanwhile. IMAP: NO [EXPUNGEISSUED]."""
+
+    def __init__(self) -> None:
+        super().__init__(550, "5.2.0 message is gone")
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn what the disk says into the errors above; OSErrors of a bug stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull from error
+        if isinstance(error, FileNotFoundError):
+            raise NoSuchMailbox from error
+        if isinstance(error, PermissionError) or error.errno in {errno.EROFS, errno.EIO}:
+            raise StoreUnavailable from error
+        raise
