@@ -47,8 +47,8 @@ class Master:
         """Keep the workers alive until SIGTERM or SIGINT; the exit code."""
         self._wake, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, lambda *_: None)
+        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(caught, lambda *_: None)
         listener = self._listen()
         gc.collect()
         gc.freeze()  # keeps the workers' copies of our pages shared
@@ -96,12 +96,12 @@ class Master:
     def _wait(self, listener: socket.socket) -> None:
         now = time.monotonic()
         timeout = max(0.0, min(self._due.values()) - now) if self._due else None
-        ready, _, _ = select.select([self._wake, listener, *self._pipes], [], [], timeout)
+        ready, _, _ = select.select([self._wake, listener.fileno(), *self._pipes], [], [], timeout)
         for number in [number for number, due in self._due.items() if due <= time.monotonic()]:
             del self._due[number]
             self._start(number)
         for source in ready:
-            if source is listener:
+            if source == listener.fileno():
                 self._serve_operator(listener)
             elif source == self._wake:
                 self._signals()

@@ -151,6 +151,7 @@ async def _run(service: Service) -> int:
         loop.add_signal_handler(number, service.stopping.set)
     loop.add_signal_handler(signal.SIGHUP, service.watcher.reload)
     loop.set_exception_handler(_log_loop_error)
+    service.watcher.subscribe(lambda: _note_reload(service.watcher))
     await service.watcher.start()
     try:
         await service.spec.main(service)
@@ -164,6 +165,15 @@ async def _run(service: Service) -> int:
         with suppress(OSError):
             service.control_path.unlink()
     return 0
+
+
+def _note_reload(watcher: ConfigWatcher) -> None:
+    """Say what an edit did; a broken one changes nothing but `status`."""
+    for problem in watcher.problems:
+        log.event("config-refused", level="error", problem=problem)
+    if not watcher.problems:
+        log.set_level(watcher.config.log.level)
+        log.event("config-reloaded")
 
 
 def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -1,0 +1,136 @@
+"""`mailraven run`: all daemons in the foreground, for a laptop, tests or a single container.
+
+Starts each daemon as a child, waits until all serve, prints `ready`, restarts what dies, and on
+SIGINT or SIGTERM ends them all. The children share this process' standard error for their logs.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailraven.observe import log
+
+DAEMONS = ("authd", "limitd", "smtpd", "imapd", "queued")
+READY_SECONDS = 30.0
+STOP_SECONDS = 12.0  # a daemon promises 10
+RESTART_PAUSE = 1.0
+LAUNCH = "import sys; from mailraven.daemons.start import run_daemon; sys.exit(run_daemon(*{!r}))"
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps the daemons of one tree running."""
+
+    etc: Path
+    log_format: str | None = None
+    _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _due: dict[str, float] = field(default_factory=dict)
+    _stopping: bool = False
+    _wake: int = -1
+
+    def start(self) -> bool:
+        """Start every daemon; True when all of them serve."""
+        self._wake, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        pipes = {self._launch(name): name for name in DAEMONS}
+        return self._all_ready(pipes)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked us to end."""
+        return self._stopping
+
+    def _launch(self, name: str) -> int:
+        """Start the daemon; the readable end of a pipe that gets an octet when it serves."""
+        reader, writer = os.pipe()
+        os.set_inheritable(writer, True)
+        arguments = ["--etc", str(self.etc)]
+        if self.log_format:
+            arguments += ["--log-format", self.log_format]
+        self._children[name] = subprocess.Popen(  # noqa: S603  # our own interpreter and code
+            [sys.executable, "-c", LAUNCH.format((name, arguments))],
+            stdin=subprocess.DEVNULL,
+            close_fds=True,
+            pass_fds=(writer,),
+            env={**os.environ, "MAILRAVEN_READY_FD": str(writer)},
+            start_new_session=True,  # Ctrl-C reaches us alone; we end the children in order
+        )
+        os.close(writer)
+        return reader
+
+    def _all_ready(self, pipes: dict[int, str]) -> bool:
+        end = time.monotonic() + READY_SECONDS
+        while pipes and not self._stopping and time.monotonic() < end:
+            ready, _, _ = select.select([self._wake, *pipes], [], [], 1.0)
+            self._drain_wake()
+            for pipe in ready:
+                if pipe in pipes and not self._heard(pipe, pipes.pop(pipe)):
+                    return False
+        return not pipes and not self._stopping
+
+    def _heard(self, pipe: int, name: str) -> bool:
+        said = os.read(pipe, 1)
+        os.close(pipe)
+        if not said:
+            log.event("start-failed", level="error", daemon=name)
+        return bool(said)
+
+    def _drain_wake(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._wake, 512)
+
+    def watch(self) -> None:
+        """Replace daemons that die, until asked to end."""
+        while not self._stopping:
+            timeout = None
+            if self._due:
+                timeout = max(0.0, min(self._due.values()) - time.monotonic())
+            select.select([self._wake], [], [], timeout)
+            self._drain_wake()
+            for name, child in self._children.items():
+                if child.poll() is not None and name not in self._due and not self._stopping:
+                    log.event("daemon-died", level="error", daemon=name, status=child.returncode)
+                    self._due[name] = time.monotonic() + RESTART_PAUSE
+            for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
+                del self._due[name]
+                os.close(self._launch(name))
+
+    def stop(self) -> bool:
+        """End every daemon; True when all ended by themselves, and cleanly."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for child in self._children.values():
+            if child.poll() is None:
+                child.terminate()
+        end = time.monotonic() + STOP_SECONDS
+        clean = True
+        for name, child in self._children.items():
+            try:
+                code = child.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                code = child.wait()
+            if code != 0:
+                log.event("daemon-ended", level="error", daemon=name, status=code)
+                clean = False
+        return clean
+
+
+def write_peer_file(path: Path, facts: dict[str, object]) -> None:
+    """peer.json: how tests and load tools find this server."""
+    import msgspec
+
+    from mailraven.files import write_atomically
+
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(facts)) + b"\n", 0o644)
