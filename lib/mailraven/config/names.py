@@ -1,9 +1,11 @@
 """Which names a domain and an account may have; both become file names, so nothing odd gets in."""
 
 import re
+from functools import lru_cache
 
 DOMAIN_LIMIT = 253  # octets. RFC 1035 §2.3.4, without the root's dot
 LOCAL_PART_LIMIT = 64  # octets. RFC 5321 §4.5.3.1.1
+NAMES_KEPT = 4096  # checked names remembered: a look-up per message checks the same few
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _ATOM = re.compile(r"[a-z0-9_][a-z0-9_=&'~-]*")
@@ -11,6 +13,7 @@ _ATOM = re.compile(r"[a-z0-9_][a-z0-9_=&'~-]*")
 _TARGET = re.compile(r"[^\s\x00-\x20\x7f-\xa0()<>@,;:\\\"\[\]#]+")
 
 
+@lru_cache(NAMES_KEPT)
 def domain_name(text: str) -> str:
     """The domain in lower case, as A-labels (RFC 5890 §2.3.2.1); ValueError when it is none."""
     name = text.lower()
@@ -22,6 +25,7 @@ def domain_name(text: str) -> str:
     return name
 
 
+@lru_cache(NAMES_KEPT)
 def account_name(text: str) -> str:
     """The local part of an account in lower case, safe as a file name; ValueError when it is not.
 
