@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from mailraven.mail.address_list import HeaderAddress as HeaderAddress
+from mailraven.mail.address_list import parse_address_list as parse_address_list
 from mailraven.mail.errors import PeerError
 
 LOCAL_PART_LIMIT = 256  # octets. RFC 5321 §4.5.3.1.1 obliges to 64; VERP and SRS need more

@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Container
 from functools import lru_cache
+from typing import Protocol
 
 from mailraven.mail.charset import decode_text
 
@@ -20,6 +21,14 @@ _WORD = re.compile(
 _HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 
+class Octets(Protocol):
+    """A message: bytes, or an mmap of its file."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, span: slice, /) -> bytes: ...
+    def find(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
+
+
 def split_message(data: bytes) -> tuple[bytes, int]:
     """The header block without the blank line that ends it, and where the body starts.
 
@@ -30,11 +39,12 @@ def split_message(data: bytes) -> tuple[bytes, int]:
     return data[:end], body
 
 
-def header_end(data: bytes, start: int, end: int) -> tuple[int, int]:
+def header_end(data: Octets, start: int, end: int) -> tuple[int, int]:
     """The end of the header that begins at `start` and the start of its body, within `end`."""
-    if data.startswith(b"\r\n", start, end):
+    first = data[start : min(start + 2, end)]
+    if first == b"\r\n":
         return start, start + 2
-    if data.startswith(b"\n", start, end):
+    if first[:1] == b"\n":
         return start, start + 1
     crlf = data.find(b"\n\r\n", start, end)
     lf = data.find(b"\n\n", start, end if crlf < 0 else crlf + 1)

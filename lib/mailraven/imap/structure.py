@@ -1,0 +1,169 @@
+"""ENVELOPE, BODY and BODYSTRUCTURE in wire form (RFC 9051 §7.5.2, RFC 3501 §7.4.2).
+
+Values are sent as the header has them, encoded words and RFC 2231 parameters undecoded: decoding
+is the client's work.
+"""
+
+from collections.abc import Iterable
+
+from mailraven.imap.wire import NIL, nstring, string
+from mailraven.mail.address_list import HeaderAddress, parse_address_list
+from mailraven.mail.headers import Octets, fields, unfold
+from mailraven.mail.media import Parameters, content_encoding, disposition_of
+from mailraven.mail.mime import Part
+
+_ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc", b"sender", b"reply-to")
+_US_ASCII = b'"charset" "us-ascii"'  # RFC 2045 §5.2
+
+
+def envelope_wire(header_block: bytes) -> bytes:
+    """The ENVELOPE of a message with this header."""
+    return envelope_of_fields(fields(header_block))
+
+
+def envelope_of_fields(header: list[tuple[bytes, bytes]]) -> bytes:
+    """The ENVELOPE of a header that is already split; `header` as headers.fields() gives it."""
+    first = dict(reversed(header))
+    lists = {name: _addresses(first, header, name) for name in _ADDRESS_FIELDS if name in first}
+    sender = lists.get(b"from", NIL)
+    return b"(%s %s %s %s %s %s %s %s %s %s)" % (
+        _text(first, b"date"),
+        _text(first, b"subject"),
+        sender,
+        _or(lists.get(b"sender", NIL), sender),  # RFC 9051 §7.5.2: From stands in for both
+        _or(lists.get(b"reply-to", NIL), sender),
+        lists.get(b"to", NIL),
+        lists.get(b"cc", NIL),
+        lists.get(b"bcc", NIL),
+        _text(first, b"in-reply-to"),
+        _text(first, b"message-id"),
+    )
+
+
+def _or(value: bytes, default: bytes) -> bytes:
+    return default if value is NIL else value
+
+
+def _text(first: dict[bytes, bytes], name: bytes) -> bytes:
+    value = first.get(name)
+    return NIL if value is None else string(unfold(value))
+
+
+def _addresses(first: dict[bytes, bytes], header: list[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The address list of a field; NIL for an empty one. Fields given twice count together."""
+    value = first[name]
+    values = [other for key, other in header if key == name]
+    if len(values) > 1:
+        value = b",".join(values)
+    rendered = b"".join([_address(address) for address in parse_address_list(value)])
+    return b"(%s)" % rendered if rendered else NIL
+
+
+def _address(address: HeaderAddress) -> bytes:
+    name, adl, mailbox, host = address
+    return b"(%s %s %s %s)" % (nstring(name), nstring(adl), nstring(mailbox), nstring(host))
+
+
+def body_wire(data: Octets, part: Part, extensible: bool) -> bytes:
+    """The body structure of `part` of the message `data`: BODYSTRUCTURE if `extensible`, or BODY.
+
+    `data` is needed for the envelopes of enclosed messages.
+    """
+    body, structure = body_wires(data, part)
+    return structure if extensible else body
+
+
+def body_wires(data: Octets, part: Part) -> tuple[bytes, bytes]:
+    """BODY and BODYSTRUCTURE of `part`, made in one walk."""
+    body: list[bytes] = []
+    structure: list[bytes] = []
+    _write(data, part, body, structure)
+    return b"".join(body), b"".join(structure)
+
+
+def _write(data: Octets, part: Part, body: list[bytes], structure: list[bytes]) -> None:
+    """Appends the two forms; they differ in the extension data, which only BODYSTRUCTURE has."""
+    if part.is_multipart:
+        _both(body, structure, b"(")
+        for child in part.children:
+            _write(data, child, body, structure)
+        subtype = b" " + string(part.media.subtype)
+        _both(body, structure, subtype)
+        structure.append(b" " + _parameters(part.media.parameters))
+    else:
+        _both(body, structure, b"(" + _basic_fields(part))
+        if part.is_message:
+            _write_enclosed(data, part, body, structure)
+        if part.is_message or part.media.type == b"text":
+            _both(body, structure, b" %d" % part.lines)
+        structure.append(b" " + _unfolded(part, b"content-md5"))
+    structure.append(_extension(part))
+    _both(body, structure, b")")
+
+
+def _both(body: list[bytes], structure: list[bytes], piece: bytes) -> None:
+    body.append(piece)
+    structure.append(piece)
+
+
+def _write_enclosed(data: Octets, part: Part, body: list[bytes], structure: list[bytes]) -> None:
+    enclosed = part.children[0]
+    envelope = envelope_wire(data[enclosed.header_start : enclosed.body_start])
+    _both(body, structure, b" %s " % envelope)
+    _write(data, enclosed, body, structure)
+
+
+def _basic_fields(part: Part) -> bytes:
+    """From the type to the octets: what every part but a multipart has."""
+    media = part.media
+    parameters = _parameters(media.parameters)
+    if media.type == b"text" and media.parameter(b"charset") is None:
+        # RFC 2045 §5.2: text without a charset is US-ASCII.
+        parameters = b"(%s)" % _US_ASCII if parameters is NIL else _with_us_ascii(parameters)
+    return b"%s %s %s %s %s %s %d" % (
+        string(media.type),
+        string(media.subtype),
+        parameters,
+        _unfolded(part, b"content-id"),
+        _unfolded(part, b"content-description"),
+        string(content_encoding(part.fields)),
+        part.size,
+    )
+
+
+def _with_us_ascii(parameters: bytes) -> bytes:
+    return b"%s %s)" % (parameters[:-1], _US_ASCII)
+
+
+def _parameters(parameters: Parameters) -> bytes:
+    if not parameters:
+        return NIL
+    return b"(%s)" % b" ".join([string(octets) for pair in parameters for octets in pair])
+
+
+def _unfolded(part: Part, name: bytes) -> bytes:
+    value = part.fields.get(name)
+    return NIL if value is None else string(unfold(value))
+
+
+def _extension(part: Part) -> bytes:
+    """Disposition, language and location, which all parts may have."""
+    disposition = NIL
+    found = disposition_of(part.fields)
+    if found:
+        disposition = b"(%s %s)" % (string(found[0]), _parameters(found[1]))
+    return b" %s %s %s" % (
+        disposition,
+        _languages(part.fields.get(b"content-language")),
+        _unfolded(part, b"content-location"),
+    )
+
+
+def _languages(value: bytes | None) -> bytes:
+    """The tags of Content-Language as a list (RFC 3282 §2)."""
+    return _string_list(tag for tag in unfold(value or b"").replace(b",", b" ").split())
+
+
+def _string_list(values: Iterable[bytes]) -> bytes:
+    rendered = b" ".join([string(value) for value in values])
+    return b"(%s)" % rendered if rendered else NIL
