@@ -72,7 +72,7 @@ def make_entry(local: str, password: str, cost: Cost = COST) -> str:
     Raises ValueError when no account can be called `local`, or when SASLprep (RFC 4013) or
     PASSWORD_LIMIT forbid the password.
     """
-    if not is_local_part(local) or local != local.lower():
+    if not is_local_part(local):
         raise ValueError(f"not a local part of an account: {local!r}")
     prepared = prepare(password)
     hasher = argon2.PasswordHasher(

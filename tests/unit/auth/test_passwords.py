@@ -135,8 +135,8 @@ def test_saslprep_refuses_prohibited_and_mixed_text(typed: str) -> None:
     [
         ("alice@example.org", "alice@example.org"),
         (" Alice@EXAMPLE.org ", "alice@example.org"),
-        ("o'hara.x+y@sub.example.org", "o'hara.x+y@sub.example.org"),
-        ("ju\u0308rgen@bücher.example", "jürgen@bücher.example"),
+        ("o'hara.x-y@sub.example.org", "o'hara.x-y@sub.example.org"),
+        ("alice@Bücher.example", "alice@xn--bcher-kva.example"),
     ],
 )
 def test_a_log_in_name_is_normalised(user: str, account: str) -> None:
@@ -160,6 +160,7 @@ def test_a_log_in_name_is_normalised(user: str, account: str) -> None:
         "a b@example.org",
         "a\nb@example.org",
         ".a@example.org",
+        "alice+tag@example.org",
         "a..b@example.org",
         "a\u2028b@example.org",
         "\ud800@example.org",
