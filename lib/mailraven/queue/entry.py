@@ -26,8 +26,8 @@ ANSWER_LIMIT = 1000  # characters of the other side's last answer that are kept 
 Content = Literal["7bit", "8bit", "utf8-header"]
 """What the message needs of the next hop: nothing, 8BITMIME (RFC 6152), or SMTPUTF8 (RFC 6531)."""
 
-Status = Literal["pending", "delivered", "relayed", "failed", "expanded"]
-"""RFC 3464 §2.3.3, with `pending` for a recipient that has to be tried (again)."""
+Status = Literal["pending", "delivered", "relayed", "failed"]
+"""The actions of RFC 3464 §2.3.3, with `pending` for a recipient that has to be tried (again)."""
 
 
 class BrokenEntry(Exception):
@@ -38,21 +38,25 @@ class BrokenEntry(Exception):
 class Answer:
     """The last thing that was heard about a recipient.
 
-    `remote` is "mx.example.org[192.0.2.1]:25", empty when nobody was reached; `stage` is what the
-    text answers ("RCPT TO", "connect", "dns"); `text` is verbatim, lines joined with " / ".
+    `text` is verbatim with its code, lines joined with " / ", when it was `heard` from the other
+    side, else our own words. `remote` is "mx.example.org[192.0.2.1]:25", empty when nobody was
+    reached; `stage` is what the text answers: "RCPT TO", "connect", "dns".
     """
 
-    code: int
-    enhanced_status: str
     text: str
+    enhanced_status: str = ""
     remote: str = ""
     stage: str = ""
+    heard: bool = True
     at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedRecipient:
-    """One recipient: what the envelope said, and how far it is."""
+    """One recipient: what the envelope said, and how far it is.
+
+    `reported` says that the sender has heard of the final `status`, or needs not.
+    """
 
     address: str
     notify: frozenset[str] = frozenset()
@@ -60,6 +64,7 @@ class QueuedRecipient:
     status: Status = "pending"
     attempts: int = 0
     answer: Answer | None = None
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

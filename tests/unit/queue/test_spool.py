@@ -130,7 +130,7 @@ def test_broken_entry_is_put_aside_for_a_person(spool: Spool) -> None:
 
 def test_entry_survives_its_text_form(spool: Spool) -> None:
     entry = spool.load(spool.submit(envelope("bob@example.org", "jörg@example.org"), MESSAGE))
-    answer = Answer(451, "4.7.1", "451 4.7.1 später", "mx[192.0.2.1]:25", "RCPT TO", instant(5.0))
+    answer = Answer("451 4.7.1 später", "4.7.1", "mx[192.0.2.1]:25", "RCPT TO", True, instant(5.0))
     tried = replace(entry.recipients[1], status="failed", attempts=2, answer=answer)
     changed = entry.with_recipients({1: tried})
     assert decode_entry(encode_entry(changed)) == changed

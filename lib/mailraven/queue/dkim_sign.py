@@ -1,0 +1,255 @@
+"""DKIM signatures of a domain's own mail: every active selector signs (RFC 6376, RFC 8463).
+
+dkimpy canonicalises, `cryptography` does RSA and Ed25519. Canonicalisation is relaxed/relaxed: it
+survives the servers that touch blanks. A key is domains/NAME/dkim/SELECTOR.pem (PKCS #8, not
+encrypted); SELECTOR.toml beside it may say `active = false`, which keeps it published, but unused.
+The body goes through in slices, so a large message never is in memory.
+"""
+
+import base64
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from dkim import select_headers
+from dkim.canonicalization import Relaxed, compress_whitespace
+
+from mailraven.mail.address_list import parse_address_list
+from mailraven.mail.errors import ConfigError
+
+# Signed once more than they occur, so that none can be added (RFC 6376 §8.15): all that a person
+# sees or answers by, and what says how the body is to be read.
+OVERSIGNED = (
+    b"from",
+    b"to",
+    b"cc",
+    b"subject",
+    b"date",
+    b"reply-to",
+    b"message-id",
+    b"in-reply-to",
+    b"references",
+    b"mime-version",
+    b"content-type",
+    b"content-transfer-encoding",
+)
+# Signed as often as they occur: a mailing list or a forwarder may add its own. RFC 6376 §5.4.1
+SIGNED = (
+    b"sender",
+    b"content-id",
+    b"content-description",
+    b"list-id",
+    b"list-help",
+    b"list-unsubscribe",
+    b"list-unsubscribe-post",
+    b"list-subscribe",
+    b"list-post",
+    b"list-owner",
+    b"list-archive",
+    b"autocrypt",
+)
+
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n)", re.MULTILINE)
+_FOLD = 72  # columns of a folded signature
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One selector of a domain that signs."""
+
+    domain: str
+    selector: str
+    key: RSAPrivateKey | Ed25519PrivateKey
+
+    @property
+    def algorithm(self) -> bytes:
+        """The a= tag. RFC 8463 §3"""
+        return b"rsa-sha256" if isinstance(self.key, RSAPrivateKey) else b"ed25519-sha256"
+
+    def sign(self, canonical_header: bytes) -> bytes:
+        """The octets of the b= tag. RFC 8463 §3: Ed25519 signs the SHA-256 hash."""
+        if isinstance(self.key, RSAPrivateKey):
+            return self.key.sign(canonical_header, PKCS1v15(), hashes.SHA256())
+        return self.key.sign(hashlib.sha256(canonical_header).digest())
+
+
+def load_keys(domains: Path, domain: str) -> tuple[SigningKey, ...]:
+    """The active keys of `domain`, in the order of their selectors; () for a domain without.
+
+    Raises ConfigError for a key that cannot be read.
+    """
+    folder = domains / domain / "dkim"
+    keys = []
+    for path in sorted(folder.glob("*.pem")):
+        if not _is_active(path.with_suffix(".toml")):
+            continue
+        try:
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(str(path), 0, "not a readable private key") from error
+        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
+            raise ConfigError(str(path), 0, "neither RSA nor Ed25519")
+        keys.append(SigningKey(domain, path.stem, key))
+    return tuple(keys)
+
+
+def _is_active(path: Path) -> bool:
+    try:
+        settings = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), 0, f"cannot be read: {error}") from error
+    return settings.get("active", True) is True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    paths: tuple[Path, ...]
+    stamps: tuple[int, ...]
+    keys: tuple[SigningKey, ...]
+
+
+class KeyRing:
+    """The keys of all domains, read again when the folder of a domain's keys changes."""
+
+    def __init__(self, domains: Path) -> None:
+        self._domains = domains
+        self._known: dict[str, _Known] = {}
+
+    def keys(self, domain: str) -> tuple[SigningKey, ...]:
+        """As `load_keys`."""
+        known = self._known.get(domain)
+        if known is not None and _stamps(known.paths) == known.stamps:
+            return known.keys
+        folder = self._domains / domain / "dkim"
+        paths = (folder, *folder.glob("*.toml"), *folder.glob("*.pem"))
+        stamps = _stamps(paths)
+        keys = load_keys(self._domains, domain)
+        self._known[domain] = _Known(paths, stamps, keys)
+        return keys
+
+
+def _stamps(paths: tuple[Path, ...]) -> tuple[int, ...]:
+    try:
+        return tuple(path.stat().st_mtime_ns for path in paths)
+    except FileNotFoundError:
+        return ()
+
+
+def signing_domain(header_block: bytes) -> str | None:
+    """The domain that must sign for DMARC alignment: that of the one author, in lower case.
+
+    None when there is no From, several, or authors of several domains. RFC 7489 §6.6.1
+    """
+    fields = [match[2] for match in _FIELD.finditer(header_block) if match[1].lower() == b"from"]
+    if len(fields) != 1:
+        return None
+    hosts = {one.host.lower() for one in parse_address_list(fields[0]) if one.host}
+    if len(hosts) != 1:
+        return None
+    return hosts.pop().decode("utf-8", "replace")
+
+
+class BodyHash:
+    """The bh= of a body that comes in pieces: relaxed canonicalisation, SHA-256. RFC 6376 §3.4.4
+
+    Blanks and line ends at the end of what has come are kept back: only what follows tells whether
+    they count.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._blank = b""
+        self._is_empty = True
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece, cut anywhere."""
+        octets = self._blank + piece
+        end = len(octets.rstrip(b" \t\r\n"))
+        self._blank = octets[end:]
+        if end:
+            # Compress first: dkimpy's own order is quadratic for long runs of blanks.
+            self._hash.update(compress_whitespace(octets[:end]).replace(b" \r\n", b"\r\n"))
+            self._is_empty = False
+
+    def digest(self) -> bytes:
+        """The hash of the whole body; call once, at the end."""
+        if not self._is_empty:
+            self._hash.update(b"\r\n")
+        return self._hash.digest()
+
+
+def body_hash(pieces: Iterable[bytes]) -> bytes:
+    """The body hash of a body in pieces."""
+    running = BodyHash()
+    for piece in pieces:
+        running.update(piece)
+    return running.digest()
+
+
+def signatures(
+    header_block: bytes, hash_of_body: bytes, keys: Iterable[SigningKey], now: int
+) -> bytes:
+    """A DKIM-Signature field by each key, to be put before the header; `now` is in Unix seconds.
+
+    `header_block` ends with the CRLF of its last field.
+    """
+    fields = [(match[1], match[2]) for match in _FIELD.finditer(header_block)]
+    names = _names_to_sign([name.lower() for name, _ in fields])
+    selected = select_headers(Relaxed.canonicalize_headers(fields), names)
+    canonical = b"".join(b"%s:%s" % (name, value) for name, value in selected)
+    return b"".join(_signature(key, canonical, names, hash_of_body, now) for key in keys)
+
+
+def _names_to_sign(present: list[bytes]) -> list[bytes]:
+    names: list[bytes] = []
+    for name in OVERSIGNED:
+        names += [name] * (present.count(name) + 1)
+    for name in SIGNED:
+        names += [name] * present.count(name)
+    return names
+
+
+def _signature(
+    key: SigningKey, canonical: bytes, names: list[bytes], hash_of_body: bytes, now: int
+) -> bytes:
+    tags = [
+        b"v=1",
+        b"a=" + key.algorithm,
+        b"c=relaxed/relaxed",
+        b"d=" + key.domain.encode(),
+        b"s=" + key.selector.encode(),
+        b"t=%d" % now,
+        b"bh=" + base64.b64encode(hash_of_body),
+        b"h=" + b":".join(names),
+        b"b=",
+    ]
+    value = _folded(tags)
+    own = Relaxed.canonicalize_headers([(b"DKIM-Signature", value)])
+    to_sign = canonical + b"%s:%s" % (own[0][0], own[0][1].rstrip())
+    mark = base64.b64encode(key.sign(to_sign))
+    pieces = [mark[at : at + _FOLD] for at in range(0, len(mark), _FOLD)]
+    return b"DKIM-Signature:" + value + b"\r\n\t".join([b"", *pieces]) + b"\r\n"
+
+
+def _folded(tags: list[bytes]) -> bytes:
+    """The tags, several on a line; a long h= is cut at its colons. RFC 6376 §3.2"""
+    lines = [b" " + tags[0]]
+    for tag in tags[1:]:
+        words = tag.replace(b":", b":\n").split(b"\n") if tag.startswith(b"h=") else [tag]
+        lines[-1] += b";"
+        for number, word in enumerate(words):
+            if len(lines[-1]) + len(word) < _FOLD:
+                lines[-1] += (b" " if number == 0 else b"") + word
+            else:
+                lines.append(b"\t" + word)
+    return b"\r\n".join(lines)
