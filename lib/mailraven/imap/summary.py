@@ -13,6 +13,7 @@ same message give another record.
 import re
 from dataclasses import dataclass
 from struct import Struct
+from typing import TypeVar
 
 from mailraven.imap.structure import body_wires, envelope_of_fields
 from mailraven.mail.date import parse_date
@@ -33,6 +34,8 @@ _FIELD = re.compile(  # whole, name, value; as mail.headers has it
     rb"^(([!-9;-~]++)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)\n?)", re.MULTILINE
 )
 _HEAD = Struct("<IIIIIiq")
+
+Record = TypeVar("Record", bytes, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def encode_summary(summary: Summary) -> bytes:
     return b"".join((head, *strings))
 
 
-def decode_summary(record: bytes | memoryview) -> Summary:
+def decode_summary(record: Record) -> Summary:
     """The summary in a record that encode_summary made."""
     return Summary(
         bytes(envelope_of(record)),
@@ -93,27 +96,27 @@ def decode_summary(record: bytes | memoryview) -> Summary:
     )
 
 
-def envelope_of(record: bytes | memoryview) -> bytes | memoryview:
+def envelope_of(record: Record) -> Record:
     """ENVELOPE on the wire."""
     envelope, *_ = _HEAD.unpack_from(record)
     return record[_HEAD.size : _HEAD.size + envelope]
 
 
-def body_of(record: bytes | memoryview) -> bytes | memoryview:
+def body_of(record: Record) -> Record:
     """BODY on the wire."""
     envelope, body, *_ = _HEAD.unpack_from(record)
     start = _HEAD.size + envelope
     return record[start : start + body]
 
 
-def bodystructure_of(record: bytes | memoryview) -> bytes | memoryview:
+def bodystructure_of(record: Record) -> Record:
     """BODYSTRUCTURE on the wire."""
     envelope, body, bodystructure, *_ = _HEAD.unpack_from(record)
     start = _HEAD.size + envelope + body
     return record[start : start + bodystructure]
 
 
-def headers_of(record: bytes | memoryview) -> bytes | memoryview:
+def headers_of(record: Record) -> Record:
     """The raw common fields as one header block."""
     envelope, body, bodystructure, headers, *_ = _HEAD.unpack_from(record)
     start = _HEAD.size + envelope + body + bodystructure

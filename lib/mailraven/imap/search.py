@@ -1,0 +1,351 @@
+"""SEARCH keys and which messages they match (RFC 3501 §6.4.4, RFC 9051 §6.4.4).
+
+Evaluation has two steps. `narrow` settles all that the mailbox's arrays can tell, a whole column at
+a time; what is left, if anything, is asked of each remaining message by `matches`, which reads as
+little of it as will do. The second step may touch the disk: the daemon runs it off its loop.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import NamedTuple
+
+from mailraven.imap.search_text import MessageFacts
+from mailraven.imap.sequence import SequenceSet, places_of_uids, resolve
+from mailraven.imap.summary import COMMON_FIELDS
+from mailraven.mail.errors import PeerError
+from mailraven.mail.flags import mask_of_names
+
+CHARSETS = (b"US-ASCII", b"UTF-8")  # for BADCHARSET; without CHARSET strings are UTF-8 all the same
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """ALL"""
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    r"""SEEN, RECENT, KEYWORD ...: `flag` is b"\Seen", b"\Recent" or a keyword, in any case."""
+
+    flag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A sequence set; numbers that no message has match nothing."""
+
+    numbers: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """UID and a set."""
+
+    uids: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    """LARGER: more octets than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """SMALLER: fewer octets than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class InternalDays:
+    """ON, BEFORE, SINCE: INTERNALDATE from day `first` to day `last`, both included, None for open.
+
+    Days count from 1970-01-01 and are those of UTC, in which INTERNALDATE is shown.
+    """
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentDays:
+    """SENTON, SENTBEFORE, SENTSINCE: the same for the day that stands in the Date field."""
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderContains:
+    """HEADER, FROM, TO, CC, BCC, SUBJECT: a field `name` that holds `text`, be it ""."""
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyContains:
+    """BODY"""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextContains:
+    """TEXT: in the header or the body."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """NOT"""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """OR"""
+
+    left: "SearchKey"
+    right: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Keys side by side, and in parentheses: all must match."""
+
+    keys: tuple["SearchKey", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was found out about every place: one octet each, 1 for a match. Never parsed."""
+
+    column: bytes
+
+
+SearchKey = (
+    All
+    | HasFlag
+    | Numbers
+    | Uids
+    | Larger
+    | Smaller
+    | InternalDays
+    | SentDays
+    | HeaderContains
+    | BodyContains
+    | TextContains
+    | Not
+    | Or
+    | And
+    | Settled
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """What a search may know: columns of equal length, by place in the session's view.
+
+    `masks` as in mail.flags, `dates` in Unix seconds, `recent` the session's ranges of UIDs. The
+    three callables take a place: `record` gives the summary record, `header` the header block,
+    `message` all octets; each gives b"" for a message that is gone.
+    """
+
+    uids: Sequence[int]
+    masks: Sequence[int]
+    sizes: Sequence[int]
+    dates: Sequence[int]
+    keywords: Sequence[str]
+    recent: Sequence[tuple[int, int]]
+    record: Callable[[int], bytes]
+    header: Callable[[int], bytes]
+    message: Callable[[int], bytes]
+
+    def facts(self, place: int) -> MessageFacts:
+        """The lazily read contents of one message."""
+        return MessageFacts(place, self.record, self.header, self.message)
+
+
+class Narrowed(NamedTuple):
+    """Ascending places that may match, and the key to ask of each; all of them match if None."""
+
+    places: list[int]
+    rest: SearchKey | None
+
+
+def search_text(octets: bytes) -> str:
+    """A search string as text; RFC 9051 §6.4.4 has them in UTF-8. Raises PeerError (BAD)."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PeerError("the search string is not UTF-8") from None
+
+
+def evaluate_all(key: SearchKey, view: SearchView) -> list[int]:
+    """The places of all messages that match, ascending. May read many messages."""
+    places, rest = narrow(key, view)
+    if rest is None:
+        return places
+    return [place for place in places if matches(rest, view.facts(place))]
+
+
+def narrow(key: SearchKey, view: SearchView) -> Narrowed:
+    """Settles what the columns of `view` can: cost grows with their length, nothing is read."""
+    settled = _settle(key, view)
+    everywhere = range(len(view.uids))
+    match settled:
+        case Settled(column):
+            return Narrowed(list(compress(everywhere, column)), None)
+        case And((Settled(column), *rest)):
+            key = rest[0] if len(rest) == 1 else And(tuple(rest))
+            return Narrowed(list(compress(everywhere, column)), key)
+    return Narrowed(list(everywhere), settled)
+
+
+def matches(key: SearchKey, message: MessageFacts) -> bool:
+    """Whether one message matches what `narrow` has left over; the cheapest test comes first."""
+    match key:
+        case Settled(column):
+            return column[message.place] != 0
+        case SentDays(first, last):
+            day = message.sent_day()
+            return day is not None and _within(day, first, last)
+        case HeaderContains(name, text):
+            return message.header_contains(name, text)
+        case BodyContains(text):
+            return message.body_contains(text)
+        case TextContains(text):
+            return message.text_contains(text)
+        case Not(inner):
+            return not matches(inner, message)
+        case Or(left, right):
+            return matches(left, message) or matches(right, message)
+        case And(keys):
+            return all(matches(inner, message) for inner in keys)
+    raise ValueError(key)  # a key that narrow settles: the caller forgot to call it
+
+
+def _within(day: int, first: int | None, last: int | None) -> bool:
+    return (first is None or day >= first) and (last is None or day <= last)
+
+
+# ---- columns --------------------------------------------------------------------------------
+
+
+def _settle(key: SearchKey, view: SearchView) -> SearchKey:
+    """`key` with every part that the columns can answer replaced by the answer, cheapest first."""
+    match key:
+        case Not(inner):
+            settled = _settle(inner, view)
+            if isinstance(settled, Settled):
+                return Settled(_combined([settled.column, _ones(view)], int.__xor__))
+            return Not(settled)
+        case Or(left, right):
+            return _settle_or(_by_cost([_settle(left, view), _settle(right, view)]))
+        case And(keys):
+            return _settle_and(_by_cost([_settle(inner, view) for inner in keys]), view)
+        case SentDays() | HeaderContains() | BodyContains() | TextContains() | Settled():
+            return key
+    return Settled(_column(key, view))
+
+
+def _settle_or(keys: list[SearchKey]) -> SearchKey:
+    left, right = keys
+    if isinstance(left, Settled) and isinstance(right, Settled):
+        return Settled(_combined([left.column, right.column], int.__or__))
+    return Or(left, right)
+
+
+def _settle_and(keys: list[SearchKey], view: SearchView) -> SearchKey:
+    columns = [key.column for key in keys if isinstance(key, Settled)]
+    rest = tuple(key for key in keys if not isinstance(key, Settled))
+    settled = Settled(_combined([_ones(view), *columns], int.__and__))
+    return And((settled, *rest)) if rest else settled
+
+
+def _by_cost(keys: Iterable[SearchKey]) -> list[SearchKey]:
+    return sorted(keys, key=_cost)
+
+
+def _cost(key: SearchKey) -> int:
+    """How dear a settled key is, by what has to be read: nothing, record, header, message."""
+    match key:
+        case SentDays():
+            return 1
+        case HeaderContains(name, _):
+            return 2 if name.lower() in COMMON_FIELDS else 8
+        case BodyContains():
+            return 64
+        case TextContains():
+            return 65
+        case Not(inner):
+            return _cost(inner)
+        case Or(left, right):
+            return _cost(left) + _cost(right)
+        case And(keys):
+            return sum(map(_cost, keys))
+    return 0
+
+
+def _ones(view: SearchView) -> bytes:
+    return b"\1" * len(view.uids)
+
+
+def _combined(columns: list[bytes], operator: Callable[[int, int], int]) -> bytes:
+    """Columns combined octet by octet, as one large integer."""
+    numbers = [int.from_bytes(column, "little") for column in columns]
+    result = numbers[0]
+    for number in numbers[1:]:
+        result = operator(result, number)
+    return result.to_bytes(len(columns[0]), "little")
+
+
+def _column(key: SearchKey, view: SearchView) -> bytes:
+    """The column of a key that the arrays answer."""
+    match key:
+        case HasFlag(flag):
+            return _flag_column(flag, view)
+        case Numbers(numbers):
+            exists = len(view.uids)
+            found = [(low - 1, min(high, exists)) for low, high in resolve(numbers, exists) if low]
+            return _marked(found, exists)
+        case Uids(uids):
+            ranges = places_of_uids(uids, view.uids, len(view.uids))
+            return _marked([(places.start, places.stop) for places in ranges], len(view.uids))
+        case Larger(size):
+            return bytes([octets > size for octets in view.sizes])
+        case Smaller(size):
+            return bytes([octets < size for octets in view.sizes])
+        case InternalDays(first, last):
+            after = -1 if first is None else first * _DAY_SECONDS
+            before = 1 << 63 if last is None else (last + 1) * _DAY_SECONDS
+            return bytes([after <= date < before for date in view.dates])
+    return _ones(view)
+
+
+def _flag_column(flag: bytes, view: SearchView) -> bytes:
+    if flag.lower() == b"\\recent":
+        ranges = places_of_uids(tuple(view.recent), view.uids, len(view.uids))
+        return _marked([(places.start, places.stop) for places in ranges], len(view.uids))
+    wanted = mask_of_names([flag], view.keywords)
+    # A mailbox knows few different masks, so each is judged once.
+    judged = {mask: mask & wanted != 0 for mask in set(view.masks)}
+    return bytes(map(judged.__getitem__, view.masks))
+
+
+def _marked(ranges: Iterable[tuple[int, int]], length: int) -> bytes:
+    """A column with ones from the first to before the second number of each ascending range."""
+    pieces, end = [], 0
+    for start, stop in ranges:
+        if start < stop:
+            pieces += [bytes(start - end), b"\1" * (stop - start)]
+            end = stop
+    pieces.append(bytes(length - end))
+    return b"".join(pieces)

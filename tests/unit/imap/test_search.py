@@ -1,0 +1,213 @@
+"""SEARCH keys against messages, one rule a test."""
+
+import base64
+from collections.abc import Sequence
+
+import pytest
+
+from mailraven.imap import search
+from mailraven.imap.search import (
+    All,
+    And,
+    BodyContains,
+    HasFlag,
+    HeaderContains,
+    InternalDays,
+    Larger,
+    Not,
+    Numbers,
+    Or,
+    SearchKey,
+    SentDays,
+    Smaller,
+    TextContains,
+    Uids,
+)
+from mailraven.imap.summary import encode_summary, summarize
+from mailraven.mail.date import day_number
+from mailraven.mail.errors import PeerError
+from mailraven.mail.flags import ANSWERED, SEEN, keyword_bit
+from mailraven.mail.headers import split_message
+
+DAY = 86_400
+B64 = base64.encodebytes("Füße im Frühling\n".encode()).replace(b"\n", b"\r\n")
+MESSAGES = [
+    b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= now\r\n"
+    b"Date: Sun, 22 Nov 2026 00:30:00 +1400\r\nX-Loop: yes\r\n\r\nPlain Body text\r\n",
+    b"From: bob@example.net\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + B64
+    + b"--b\r\nContent-Type: application/pdf; name=plan.pdf\r\n\r\nhidden words\r\n--b--\r\n",
+    b"From: cy@example.com\r\nCc: Ann <ann@example.org>\r\nX-Loop:\r\n"
+    b"Content-Type: text/plain; charset=iso-8859-1\r\n"
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\nM=FCll und so=\r\nfort\r\n",
+    b"From: dee@example.com\r\nContent-Type: message/rfc822\r\n\r\n"
+    b"Subject: inner word\r\n\r\ninner text\r\n",
+]
+
+
+class Mailbox:
+    """Four messages, and what was read of them."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[str, int]] = []
+
+    def record(self, place: int) -> bytes:
+        self.read.append(("record", place))
+        return encode_summary(summarize(MESSAGES[place]))
+
+    def header(self, place: int) -> bytes:
+        self.read.append(("header", place))
+        return split_message(MESSAGES[place])[0]
+
+    def message(self, place: int) -> bytes:
+        self.read.append(("message", place))
+        return MESSAGES[place]
+
+    def view(self) -> search.SearchView:
+        return search.SearchView(
+            uids=[10, 20, 30, 40],
+            masks=[SEEN, SEEN | ANSWERED, 0, keyword_bit(0)],
+            sizes=[100, 200, 300, 400],
+            dates=[DAY, 2 * DAY - 1, 2 * DAY, 9 * DAY],
+            keywords=["$Junk"],
+            recent=[(30, 30), (40, 99)],
+            record=self.record,
+            header=self.header,
+            message=self.message,
+        )
+
+
+def found(key: SearchKey) -> list[int]:
+    """UIDs of the matches divided by ten: 1 is the first message."""
+    return [place + 1 for place in search.evaluate_all(key, Mailbox().view())]
+
+
+STAR = 0
+
+
+@pytest.mark.req("FR-038")
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (All(), [1, 2, 3, 4]),
+        (HasFlag(b"\\SEEN"), [1, 2]),
+        (Not(HasFlag(b"\\Seen")), [3, 4]),
+        (HasFlag(b"\\Recent"), [3, 4]),
+        (And((HasFlag(b"\\Recent"), Not(HasFlag(b"$junk")))), [3]),
+        (HasFlag(b"unknown"), []),
+        (Numbers(((2, 3),)), [2, 3]),
+        (Numbers(((STAR, STAR), (1, 1))), [1, 4]),
+        (Numbers(((9, 3),)), [3, 4]),
+        (Numbers(((7, 8),)), []),
+        (Uids(((15, 30),)), [2, 3]),
+        (Uids(((999, STAR),)), [4]),
+        (Larger(200), [3, 4]),
+        (Smaller(200), [1]),
+        (Or(Larger(300), Smaller(200)), [1, 4]),
+        (Or(Larger(300), SentDays(0, None)), [1, 2, 4]),
+        (And(()), [1, 2, 3, 4]),
+        (And((All(), And((HasFlag(b"\\Seen"), Larger(100))))), [2]),
+        (Not(Not(Or(Not(Larger(0)), Numbers(((1, 1),))))), [1]),
+    ],
+)
+def test_keys_of_flags_numbers_and_sizes(key: SearchKey, expected: list[int]) -> None:
+    assert found(key) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (InternalDays(1, 1), [1, 2]),  # ON
+        (InternalDays(None, 1), [1, 2]),  # BEFORE day 2
+        (InternalDays(2, None), [3, 4]),  # SINCE includes its own day
+        (InternalDays(3, 8), []),
+    ],
+)
+def test_internal_dates_are_days_of_utc(key: SearchKey, expected: list[int]) -> None:
+    assert found(key) == expected
+
+
+def test_sent_days_are_those_written_in_the_message_whatever_the_zone() -> None:
+    day = day_number(2026, 11, 22)
+    assert day is not None
+    assert found(SentDays(day, day)) == [1]  # SENTON, though in Greenwich it was the 21st
+    assert found(SentDays(day - 1, None)) == [1, 2]  # SENTSINCE includes its own day
+    assert found(SentDays(None, day - 1)) == [2]  # SENTBEFORE; without a Date nothing matches
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (HeaderContains(b"from", "EXAMPLE.org"), [1]),
+        (HeaderContains(b"cc", "ann"), [3]),
+        (HeaderContains(b"subject", "GRÜSSE NOW"), [1]),
+        (HeaderContains(b"subject", "utf-8"), []),
+        (HeaderContains(b"X-Loop", ""), [1, 3]),
+        (HeaderContains(b"x-loop", "yes"), [1]),
+        (HeaderContains(b"x-lo", ""), []),
+        (BodyContains("body TEXT"), [1]),
+        (BodyContains("FÜSSE"), [2]),
+        (BodyContains("fu\u0308ße"), [2]),
+        (BodyContains("müll UND sofort"), [3]),
+        (BodyContains("hidden"), []),
+        (BodyContains("inner"), [4]),
+        (BodyContains("inner word"), [4]),
+        (BodyContains("ann@example"), []),
+        (BodyContains(""), [1, 2, 3, 4]),
+        (TextContains("ann@example"), [1, 3]),
+        (TextContains("inner text"), [4]),
+        (TextContains("subject: grüße"), [1]),
+        (TextContains("nowhere"), []),
+        (Not(TextContains("ann")), [2, 4]),
+        (And((BodyContains("text"), HeaderContains(b"from", "dee"))), [4]),
+        (Or(BodyContains("müll"), HasFlag(b"$Junk")), [3, 4]),
+    ],
+)
+def test_keys_of_text_match_decoded_text_in_any_case(key: SearchKey, expected: list[int]) -> None:
+    assert found(key) == expected
+
+
+def reads(key: SearchKey) -> Sequence[tuple[str, int]]:
+    mailbox = Mailbox()
+    search.evaluate_all(key, mailbox.view())
+    return mailbox.read
+
+
+def test_cheap_keys_decide_which_messages_are_read() -> None:
+    assert reads(And((BodyContains("x"), HasFlag(b"\\Answered")))) == [("message", 1)]
+    assert reads(Or(BodyContains("x"), Not(HasFlag(b"\\Answered")))) == [("message", 1)]
+    assert reads(And((TextContains("zz"), HeaderContains(b"cc", "ann")))) == [
+        ("record", 0),
+        ("record", 1),
+        ("record", 2),
+        ("header", 2),
+        ("message", 2),
+        ("record", 3),
+    ]
+    assert reads(And((HasFlag(b"nowhere"), BodyContains("x")))) == []
+    assert {kind for kind, _ in reads(HeaderContains(b"subject", "x"))} == {"record"}
+    assert {kind for kind, _ in reads(HeaderContains(b"x-loop", "x"))} == {"header"}
+
+
+def test_a_message_that_is_gone_matches_no_text() -> None:
+    view = Mailbox().view()
+    empty = search.SearchView(
+        view.uids, view.masks, view.sizes, view.dates, view.keywords, view.recent,
+        lambda _: b"", lambda _: b"", lambda _: b"",
+    )  # fmt: skip
+    for key in (HeaderContains(b"from", ""), SentDays(None, None), BodyContains("a")):
+        assert search.evaluate_all(key, empty) == []
+
+
+def test_a_search_string_must_be_utf8() -> None:
+    assert search.search_text("ü".encode()) == "ü"
+    with pytest.raises(PeerError):
+        search.search_text(b"\xff")
+
+
+def test_an_empty_mailbox_matches_nothing() -> None:
+    view = search.SearchView([], [], [], [], [], [], lambda _: b"", lambda _: b"", lambda _: b"")
+    for key in (All(), Not(All()), Numbers(((1, STAR),)), Uids(((1, STAR),)), HasFlag(b"\\Recent")):
+        assert search.evaluate_all(key, view) == []
