@@ -20,8 +20,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mailraven.imap.summary import encode_summary, summarize
-
 NAME = "mailraven.cache"
 MAGIC = b"\xc5mR\x01"
 RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
@@ -43,6 +41,8 @@ def encode_record(base: str, record: bytes) -> bytes:
 
 def make_record(base: str, message: bytes) -> bytes:
     """What to append for `message` (CRLF line ends), which has the unique part `base`."""
+    from mailraven.imap.summary import encode_summary, summarize
+
     return encode_record(base, encode_summary(summarize(message)))
 
 

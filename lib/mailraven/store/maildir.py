@@ -149,7 +149,7 @@ def write_message(tmp: str, chunks: list[bytes], date: int) -> None:
 
 
 def clean_tmp(folder: Path, now: float) -> int:
-    """Remove what crashed writers left in tmp/ of `folder` 36 h ago or earlier; returns how many."""
+    """Remove what crashed writers left in tmp/ of `folder` 36 h ago or more; returns how many."""
     removed = 0
     with suppress(FileNotFoundError), os.scandir(folder / "tmp") as entries:
         for entry in entries:

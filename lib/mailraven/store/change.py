@@ -1,0 +1,136 @@
+"""Flags and expunges: rename or unlink under the lock, one journal write a slice."""
+# ruff: noqa: PTH104, PTH108 -- str paths: this runs once per message
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mailraven.mail.flags import ON_DISK, PASSED, suffix_of
+from mailraven.store.folder import MailboxFolder, slices
+from mailraven.store.journal import flags_line
+
+
+@dataclass(slots=True)
+class FlagResult:
+    """UIDs whose flags `changed`, and those that `failed` UNCHANGEDSINCE (RFC 7162 §3.1.3).
+
+    A UID that is in the mailbox and in neither had these flags already. The files of those that
+    are `stale` were not under their names: another program is at work, and a rescan is due.
+    """
+
+    changed: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    stale: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """`mode` is "+", "-" or "="; `mask` the flags; `unchanged_since` a MODSEQ or None."""
+
+    mode: str
+    mask: int
+    unchanged_since: int | None = None
+
+    def applied_to(self, mask: int) -> int:
+        """The flags of a message that had `mask`. "=" keeps what IMAP cannot name."""
+        wanted = self.mask & ON_DISK
+        if self.mode == "+":
+            return mask | wanted
+        if self.mode == "-":
+            return mask & ~wanted
+        return wanted | (mask & PASSED)
+
+
+async def set_flags(folder: MailboxFolder, uids: Sequence[int], change: FlagChange) -> FlagResult:
+    """Apply `change` to the messages `uids`; those no longer there are passed over. OSError."""
+    result = FlagResult()
+    for part in slices(uids):
+        async with folder.locked():
+            await folder.reserve(0)
+            _set_slice(folder, part, change, result)
+        if len(uids) > len(part):
+            await asyncio.sleep(0)
+    return result
+
+
+def _set_slice(
+    folder: MailboxFolder, uids: Sequence[int], change: FlagChange, result: FlagResult
+) -> None:
+    state = folder.state
+    modseq, lines = state.highest_modseq + 1, []
+    try:
+        for uid in uids:
+            at = state.place(uid)
+            if at < 0:
+                continue
+            since = change.unchanged_since
+            if since is not None and state.modseqs[at] > since:
+                result.failed.append(uid)
+                continue
+            mask = change.applied_to(state.masks[at])
+            if mask == state.masks[at]:
+                continue
+            if not _rename(folder, at, mask):
+                result.stale.append(uid)
+                continue
+            lines.append(flags_line(uid, modseq, mask))
+            result.changed.append(uid)
+    finally:
+        folder.write(lines)  # also of those that came before an error
+
+
+def _rename(folder: MailboxFolder, at: int, mask: int) -> bool:
+    """Let the file name say `mask`; False if another program renamed or removed the file."""
+    name = folder.state.bases[at] + suffix_of(mask)
+    try:
+        os.rename(folder.path_of(at), f"{folder.cur}/{name}")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+async def expunge(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
+    """Remove the messages `uids`; returns those whose file was not under its name. OSError."""
+    stale: list[int] = []
+    for part in slices(uids):
+        async with folder.locked():
+            await folder.reserve(0)
+            stale += _expunge_slice(folder, part)
+        if len(uids) > len(part):
+            await asyncio.sleep(0)
+    return stale
+
+
+def _expunge_slice(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
+    state = folder.state
+    modseq, stale, lines = state.highest_modseq + 1, [], []
+    try:
+        for uid in uids:
+            at = state.place(uid)
+            if at < 0:
+                continue
+            try:
+                os.unlink(folder.path_of(at))
+            except FileNotFoundError:
+                stale.append(uid)
+                continue
+            lines.append(f"x {uid} {modseq}\n")
+    finally:
+        folder.write(lines)  # also of those that came before an error
+    return stale
+
+
+async def claim_recent(folder: MailboxFolder) -> range:
+    r"""The UIDs that are \Recent for the caller, and from now on for nobody else.
+
+    RFC 3501 §2.3.2: a message is \Recent in one session only.
+    """
+    state = folder.state
+    if state.recent_from >= state.uid_next:
+        return range(0)
+    async with folder.locked() as state:
+        first, end = state.recent_from, state.uid_next
+        if first < end:
+            folder.write([f"r {end}\n"])
+        return range(first, end)

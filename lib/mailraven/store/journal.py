@@ -1,0 +1,279 @@
+"""The journal of a mailbox: how UIDs, flags and expunges follow each other, one line each.
+
+`mailraven.journal` is ASCII text. Only who holds the lock of `mailraven.lock` writes, and only at
+the end; anybody may read at any time. The first line is
+
+    mailraven-journal 1 UIDVALIDITY
+
+and every later one a letter with its fields, separated by one space:
+
+    a UID MODSEQ LETTERS SIZE DATE BASE   arrived: Maildir letters or "-", octets, Unix seconds
+    f UID MODSEQ LETTERS                  the flags are now LETTERS
+    x UID MODSEQ                          expunged
+    r UID                                 \\Recent was claimed of all UIDs below this
+    k LETTER KEYWORD                      the keyword that a letter a to z stands for
+    n UID MODSEQ                          UIDNEXT is at least UID, HIGHESTMODSEQ at least MODSEQ
+    h MODSEQ                              the x lines are complete only for later MODSEQs
+    b BOOT                                what follows was written in this boot of the machine
+    c UID MODSEQ                          ceiling: later lines stay below; being made durable
+    d UID MODSEQ                          that ceiling is durable (fsync has returned, or the
+                                          line is in the part that compaction wrote)
+
+BASE and KEYWORD have octets outside "!" to "~", and "%", written as %XX.
+
+A line is not made durable on its own: kill -9 loses nothing (the kernel has it), and a power loss
+loses at worst the last lines, whose messages get new UIDs. That none of them is given out twice is
+what the ceiling is for: nobody goes above a ceiling that is not durable, and who finds another
+boot than its own goes on at the ceiling. A torn last line is cut off by the next writer.
+
+Compaction writes the fold as a new file and renames it; readers notice the other inode.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mailraven.mail.flags import letters_of, mask_of_letters
+from mailraven.store.state import Arrival, MailboxState
+
+NAME = "mailraven.journal"
+LOCK_NAME = "mailraven.lock"
+FIRST_WORD = b"mailraven-journal"
+VERSION = b"1"
+
+_RUN = re.compile(rb"(?:a [^\n]*\n)+|(?:x [^\n]*\n)+|[^\n]*\n")
+_AWKWARD = re.compile(rb"[^!-$&-~]")
+_ESCAPED = re.compile(rb"%([0-9A-F]{2})")
+
+
+class BadJournal(Exception):
+    """The first line is not a journal's: the mailbox needs a new UIDVALIDITY."""
+
+
+def boot_id() -> str:
+    """A word for this boot of the machine; each call has its own where the kernel tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return os.urandom(16).hex()
+
+
+def escape(name: str) -> str:
+    """`name` as it stands in a line."""
+    return _AWKWARD.sub(lambda m: b"%%%02X" % m[0][0], os.fsencode(name)).decode("ascii")
+
+
+def unescape(word: str) -> str:
+    """The name that `word` stands for."""
+    raw = _ESCAPED.sub(lambda m: bytes.fromhex(m[1].decode()), word.encode("ascii"))
+    return os.fsdecode(raw)
+
+
+def first_line(uid_validity: int) -> str:
+    """The line that opens a journal."""
+    return f"{FIRST_WORD.decode()} {VERSION.decode()} {uid_validity}\n"
+
+
+def arrival_line(uid: int, modseq: int, message: Arrival) -> str:
+    """The a line of a message."""
+    letters = letters_of(message.mask) or "-"
+    return f"a {uid} {modseq} {letters} {message.size} {message.date} {escape(message.base)}\n"
+
+
+def flags_line(uid: int, modseq: int, mask: int) -> str:
+    """The f line of a message."""
+    return f"f {uid} {modseq} {letters_of(mask) or '-'}\n"
+
+
+def keyword_line(number: int, keyword: str) -> str:
+    """The k line of keyword number 0 to 25."""
+    return f"k {chr(ord('a') + number)} {escape(keyword)}\n"
+
+
+def snapshot(state: MailboxState, boot: str, ceiling: tuple[int, int]) -> bytes:
+    """A journal whose fold is `state`; `ceiling` (UID, MODSEQ) is durable once the file is."""
+    lines = [first_line(state.uid_validity), f"b {boot}\n", "d {} {}\n".format(*ceiling)]
+    lines += [f"n {state.uid_next} {state.highest_modseq}\n"]
+    lines += [f"h {state.history_from}\n", f"r {state.recent_from}\n"]
+    lines += [keyword_line(number, word) for number, word in enumerate(state.keywords)]
+    lines += [f"x {uid} {modseq}\n" for uid, modseq in state.expunged]
+    columns = (state.uids, state.modseqs, state.masks, state.sizes, state.dates, state.bases)
+    letters = {mask: letters_of(mask) or "-" for mask in set(state.masks)}
+    lines += [
+        f"a {uid} {modseq} {letters[mask]} {size} {date} {escape(base)}\n"
+        for uid, modseq, mask, size, date, base in zip(*columns, strict=True)
+    ]
+    return "".join(lines).encode("ascii")
+
+
+class Fold:
+    """Reads lines into a state. `boot` is the last boot seen; `damaged` if a line made no sense."""
+
+    __slots__ = ("boot", "ceiling_modseq", "ceiling_uid", "damaged", "lines", "state")
+
+    def __init__(self, state: MailboxState) -> None:
+        self.state = state
+        self.boot = ""
+        self.ceiling_uid = 0
+        self.ceiling_modseq = 0
+        self.damaged = False
+        self.lines = 0
+
+    def feed(self, data: bytes) -> int:
+        """Apply the complete lines of `data`; returns how many octets they are."""
+        end = data.rfind(b"\n") + 1
+        gone: list[tuple[int, int]] = []
+        for run in _RUN.finditer(data, 0, end):
+            text = run[0]
+            if text.startswith(b"a "):
+                self._arrivals(text)
+            elif text.startswith(b"x "):
+                gone += self._pairs(text)
+            else:
+                self._line(text)
+        if gone:
+            self._expunge(gone)
+        return end
+
+    def _expunge(self, gone: list[tuple[int, int]]) -> None:
+        state = self.state
+        for uid, modseq in gone:
+            if state.place(uid) < 0:  # expunged before the last compaction
+                state.remember_expunged(uid, modseq)
+                state.uid_next = max(state.uid_next, uid + 1)
+        state.expunge(dict(gone))
+
+    def _line(self, text: bytes) -> None:
+        self.lines += 1
+        fields = text.decode("ascii", "replace").split()
+        try:
+            self._apply(fields)
+        except (ValueError, IndexError):
+            self.damaged = True
+
+    def _apply(self, fields: list[str]) -> None:
+        state = self.state
+        match fields:
+            case ["f", uid, modseq, letters]:
+                state.set_mask(int(uid), int(modseq), _mask(letters))
+                state.highest_modseq = max(state.highest_modseq, int(modseq))
+            case ["r", uid]:
+                state.recent_from = max(state.recent_from, int(uid))
+            case ["k", letter, keyword] if len(letter) == 1:
+                self._keyword(ord(letter) - ord("a"), unescape(keyword))
+            case ["n", uid, modseq]:
+                state.uid_next = max(state.uid_next, int(uid))
+                state.highest_modseq = max(state.highest_modseq, int(modseq))
+            case ["h", modseq]:
+                state.history_from = max(state.history_from, int(modseq))
+            case ["b", boot]:
+                self.boot = boot
+            case ["c" | "d" as kind, uid, modseq]:
+                self._ceiling(kind, int(uid), int(modseq))
+            case _:
+                self.damaged = True
+
+    def _ceiling(self, kind: str, uid: int, modseq: int) -> None:
+        self.ceiling_uid = max(self.ceiling_uid, uid)
+        self.ceiling_modseq = max(self.ceiling_modseq, modseq)
+        if kind == "d":
+            self.state.durable_uid = max(self.state.durable_uid, uid)
+            self.state.durable_modseq = max(self.state.durable_modseq, modseq)
+
+    def _keyword(self, number: int, keyword: str) -> None:
+        keywords = self.state.keywords
+        if number == len(keywords):
+            keywords.append(keyword)
+        elif not 0 <= number < len(keywords) or keywords[number] != keyword:
+            self.damaged = True
+
+    def _pairs(self, text: bytes) -> list[tuple[int, int]]:
+        words = text.split()
+        try:
+            if len(words) % 3 == 0 and set(words[::3]) == {b"x"}:
+                numbers = (map(int, words[1::3]), map(int, words[2::3]))
+                return list(zip(*numbers, strict=True))
+        except ValueError:
+            pass
+        self.damaged = True
+        return [pair for line in text.splitlines() for pair in _pair(line)]
+
+    def _arrivals(self, text: bytes) -> None:
+        """Apply a run of a lines: at once if all are as they should be, else one by one."""
+        self.lines += text.count(b"\n")
+        if self._arrive_at_once(text):
+            return
+        for line in text.decode("ascii", "replace").splitlines():
+            if not self._arrive(line):
+                self.damaged = True
+
+    def _arrive(self, line: str) -> bool:
+        try:
+            _, uid, modseq, letters, size, date, base = line.split()
+            number, message = int(uid), _arrival(letters, size, date, base)
+            if number < self.state.uid_next or message.base in self.state.by_base:
+                return False
+            self.state.highest_modseq = max(self.state.highest_modseq, int(modseq))
+            self.state.arrive(number, int(modseq), message)
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+    def _arrive_at_once(self, text: bytes) -> bool:
+        """Fill the arrays column by column; 100,000 lines so take 0.2 s instead of 0.6."""
+        state = self.state
+        if state.logging or b"%" in text:
+            return False
+        try:
+            words = text.decode("ascii").split(" ")
+            # The last field of a line and the "a" of the next are one word: "BASE\na".
+            if len(words) != 6 * text.count(b"\n") + 1:
+                return False
+            uids = list(map(int, words[1::6]))
+            modseqs = list(map(int, words[2::6]))
+            masks = {letters: _mask(letters) for letters in set(words[3::6])}
+            sizes, dates = list(map(int, words[4::6])), list(map(int, words[5::6]))
+        except ValueError:
+            return False
+        bases = [word[:-2] for word in words[6:-1:6]] + [words[-1][:-1]]
+        ascending = all(map(int.__lt__, uids, uids[1:])) and uids[0] >= state.uid_next
+        if not ascending or len(set(bases)) != len(bases) or state.by_base.keys() & set(bases):
+            return False
+        state.uids.extend(uids)
+        state.modseqs.extend(modseqs)
+        state.masks.extend([masks[letters] for letters in words[3::6]])
+        state.sizes.extend(sizes)
+        state.dates.extend(dates)
+        state.bases += bases
+        state.by_base.update(zip(bases, uids, strict=True))
+        state.uid_next = uids[-1] + 1
+        state.highest_modseq = max(state.highest_modseq, max(modseqs))
+        state.count_all(state.masks[-len(uids) :], sum(sizes))
+        return True
+
+
+def _mask(letters: str) -> int:
+    return 0 if letters == "-" else mask_of_letters(letters)
+
+
+def _arrival(letters: str, size: str, date: str, base: str) -> Arrival:
+    return Arrival(unescape(base), _mask(letters), int(size), int(date))
+
+
+def _pair(line: bytes) -> Iterable[tuple[int, int]]:
+    try:
+        _, uid, modseq = line.split()
+        return [(int(uid), int(modseq))]
+    except ValueError:
+        return []
+
+
+def uid_validity_of(data: bytes) -> tuple[int, int]:
+    """UIDVALIDITY and the octets of the first line. Raises BadJournal."""
+    end = data.find(b"\n") + 1
+    match data[:end].split():
+        case [word, version, number] if word == FIRST_WORD and version == VERSION:
+            if number.isdigit() and 0 < int(number) < 1 << 32:
+                return int(number), end
+    raise BadJournal

@@ -1,0 +1,398 @@
+"""A mailbox as sessions see it: one object per process and folder, shared by all of them.
+
+The arrays (`uids`, `masks`, `modseqs`, `sizes`, `dates`, `names`) have one place per message, in
+order of UID. A session keeps the `uids` array and a count as its view, and a position in the log of
+changes; `changes_since` tells what it has not yet told its client.
+
+Methods raise the errors of errors.py: TemporaryError when the disk is full or refuses, and
+NoSuchMailbox (then `gone` is true as well) when the mailbox was deleted.
+"""
+
+import asyncio
+import os
+import time
+from array import array
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mailraven.mail import flags
+from mailraven.mail.types import ModSeq, Uid, UidValidity
+from mailraven.store import arrivals, change, scan
+from mailraven.store.arrivals import AppendData
+from mailraven.store.change import FlagChange, FlagResult
+from mailraven.store.errors import NoSuchMailbox, TooManyKeywords, store_errors
+from mailraven.store.folder import MailboxFolder, open_folder
+from mailraven.store.journal import keyword_line
+from mailraven.store.maildir import new_base, split_name
+from mailraven.store.reading import MessageReader
+from mailraven.store.state import Change, Listener, MailboxState
+
+TOUCHED_LIMIT = 1000  # names that inotify reported; above it one listing is cheaper
+SCAN_INTERVAL = 600.0  # seconds after which a refresh compares the whole folder once more
+STAMP_DOUBT = 50_000_000  # ns; a folder that changed so lately may change at the same stamp again
+
+
+class Mailbox:
+    """See the module. Made by `open_mailbox`; sessions get theirs from MailStore.open."""
+
+    def __init__(self, folder: MailboxFolder) -> None:
+        self._folder = folder
+        self._reader = MessageReader(folder)
+        self._listeners: dict[Listener, int] = {}  # with the position that each has seen
+        self._telling = False
+        self._refreshing = asyncio.Lock()
+        self._refresh_wanted = False
+        self._scan_wanted = False
+        self._touched: set[str] = set()  # names in cur/ to look at
+        self._stamp = 0  # modification time of cur/ when it was last listed, in ns
+        self._scanned = asyncio.get_running_loop().time()
+        self.watched = False  # inotify tells us of foreign changes
+        folder.on_change(self._tell_soon)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the mailbox was deleted: sessions that selected it must leave."""
+        return self._folder.gone
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the mailbox."""
+        return Path(self._folder.path)
+
+    @property
+    def state(self) -> MailboxState:
+        """All arrays and counts at once, for who asks much; replaced now and then."""
+        return self._folder.state
+
+    @property
+    def uid_validity(self) -> UidValidity:
+        """UIDVALIDITY. RFC 9051 §2.3.1.1"""
+        return UidValidity(self._folder.state.uid_validity)
+
+    @property
+    def uid_next(self) -> Uid:
+        """UIDNEXT."""
+        return Uid(self._folder.state.uid_next)
+
+    @property
+    def highest_modseq(self) -> ModSeq:
+        """HIGHESTMODSEQ. RFC 7162 §3.1.2.1"""
+        return ModSeq(self._folder.state.highest_modseq)
+
+    @property
+    def keywords(self) -> list[str]:
+        """The keywords by number; always the same list, which only grows."""
+        return self._folder.state.keywords
+
+    @property
+    def uids(self) -> "array[int]":
+        """UIDs, ascending; grows in place, and is another array after an expunge."""
+        return self._folder.state.uids
+
+    @property
+    def masks(self) -> "array[int]":
+        """Flags (mail.flags) at the places of `uids`."""
+        return self._folder.state.masks
+
+    @property
+    def modseqs(self) -> "array[int]":
+        """MODSEQs at the places of `uids`."""
+        return self._folder.state.modseqs
+
+    @property
+    def sizes(self) -> "array[int]":
+        """RFC822.SIZE at the places of `uids`."""
+        return self._folder.state.sizes
+
+    @property
+    def dates(self) -> "array[int]":
+        """INTERNALDATE, Unix seconds, at the places of `uids`."""
+        return self._folder.state.dates
+
+    @property
+    def names(self) -> list[str]:
+        """The unique parts of the file names at the places of `uids`."""
+        return self._folder.state.bases
+
+    @property
+    def recent_from(self) -> Uid:
+        r"""UIDs from here on are \Recent for the next session that claims them."""
+        return Uid(self._folder.state.recent_from)
+
+    def place(self, uid: int) -> int:
+        """The index of `uid` in the arrays, -1 if it is not (any more) there."""
+        return self._folder.state.place(uid)
+
+    @property
+    def position(self) -> int:
+        """The end of the log of changes: where a session that has seen all stands."""
+        state = self._folder.state
+        return state.first_position + len(state.changes)
+
+    def changes_since(self, position: int, listener: Listener | None = None) -> list[Change]:
+        """The changes from `position` on. A `listener` says so that it has seen them all.
+
+        What every listener has seen is forgotten; nothing is kept when nobody listens.
+        """
+        state = self._folder.state
+        changes = state.changes[max(0, position - state.first_position) :]
+        if listener in self._listeners:
+            self._listeners[listener] = self.position
+            self._forget()
+        return changes
+
+    def attach(self, listener: Listener) -> None:
+        """Call `listener` (once per loop turn at most) after changes, whoever made them."""
+        self._listeners[listener] = self.position
+
+    def detach(self, listener: Listener) -> None:
+        """Call `listener` no more."""
+        self._listeners.pop(listener, None)
+        self._forget()
+        if not self._listeners:
+            self._reader.cache.drop_window()
+
+    async def refresh(self) -> None:
+        """Take in what others did: the journal's new lines, new/, foreign changes in cur/.
+
+        Concurrent calls share the work; each returns after a pass that began after its call.
+        """
+        self._refresh_wanted = True
+        async with self._refreshing:
+            if not self._refresh_wanted:
+                return
+            self._refresh_wanted = False
+            async with self._errors():
+                await self._refresh_once()
+
+    def hint(self, name: str) -> None:
+        """inotify: something happened to `name` in cur/. `refresh` looks at it."""
+        state = self._folder.state
+        uid = state.by_base.get(split_name(name)[0])
+        if uid is None or state.file_name(state.place(uid)) != name or not self._is_there(name):
+            self._touched.add(name)
+
+    def hint_all(self) -> None:
+        """Events were lost: the next `refresh` compares the whole folder."""
+        self._scan_wanted = True
+
+    @property
+    def wants_refresh(self) -> bool:
+        """Whether a hint waits, or the journal is not as we know it."""
+        if self._touched or self._scan_wanted:
+            return True
+        return not self._folder.journal.is_unchanged()
+
+    async def append(self, data: AppendData) -> Uid:
+        """Add a message, durably; its UID."""
+        return (await self.append_all([data]))[0]
+
+    async def append_all(self, messages: Sequence[AppendData]) -> list[Uid]:
+        """Add all `messages` or none, durably; their UIDs. RFC 3502"""
+        async with self._errors():
+            uids = await arrivals.append(self._folder, messages)
+            self._reader.remember(uids, messages)
+            return [Uid(uid) for uid in uids]
+
+    def spill_path(self) -> Path:
+        """A fresh path in tmp/ for a message too large for memory: AppendData(spilled=path)."""
+        return Path(self._folder.tmp) / new_base(0)
+
+    async def set_flags(
+        self, uids: Sequence[int], mode: str, mask: int, unchanged_since: int | None = None
+    ) -> FlagResult:
+        """Add ("+"), remove ("-") or set ("=") the flags `mask`; see FlagResult."""
+        wish = FlagChange(mode, mask, unchanged_since)
+        async with self._errors():
+            result = await change.set_flags(self._folder, uids, wish)
+            if result.stale:
+                await self._rescan()
+                again = await change.set_flags(self._folder, result.stale, wish)
+                result.changed += again.changed
+                result.failed += again.failed
+            return result
+
+    async def expunge(self, uids: Sequence[int]) -> None:
+        """Remove the messages `uids`; those that are gone already are passed over."""
+        async with self._errors():
+            stale = await change.expunge(self._folder, uids)
+            if stale:
+                await self._rescan()
+                await change.expunge(self._folder, stale)
+            await self._folder.compact()
+
+    async def copy(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
+        """Copy messages to `dest`, all or none; (old UID, new UID) of each that is still there."""
+        return await self._transfer(uids, dest, moving=False)
+
+    async def move(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
+        """Move messages to `dest`; (old UID, new UID) of each that is still there. RFC 6851"""
+        return await self._transfer(uids, dest, moving=True)
+
+    async def keyword_mask(self, names: Iterable[bytes], create: bool) -> int:
+        r"""The mask of flags and keywords such as b"\Seen" and b"$Forwarded".
+
+        Unknown keywords are made if `create`, else they count nothing. Raises TooManyKeywords.
+        """
+        wanted = list(names)
+        if create and self._unknown(wanted):
+            async with self._errors(), self._folder.locked() as state:
+                lines = []
+                for number, word in enumerate(self._unknown(wanted), len(state.keywords)):
+                    if number >= flags.KEYWORD_LIMIT:
+                        raise TooManyKeywords
+                    lines.append(keyword_line(number, word))
+                self._folder.write(lines)
+        return flags.mask_of_names(wanted, self.keywords)
+
+    async def claim_recent(self) -> range:
+        r"""The UIDs that are \Recent for the calling session and for no other. RFC 3501 §2.3.2"""
+        async with self._errors():
+            return await change.claim_recent(self._folder)
+
+    def path(self, uid: int) -> Path:
+        """Where the message is now, unless another program renames it. Raises MessageGone."""
+        return Path(self._reader.path(uid))
+
+    def open(self, uid: int) -> int:
+        """A descriptor to read the message from; finds renamed files. Raises MessageGone."""
+        return self._reader.open(uid)
+
+    def read(self, uid: int) -> bytes:
+        """The whole message. Raises MessageGone."""
+        return self._reader.read(uid)
+
+    def summary(self, uid: int) -> bytes:
+        """The record of mailraven.imap.summary for a message, from the cache if it is there."""
+        return self._reader.summary(uid)
+
+    def close(self) -> None:
+        """Give descriptors back; the object is of no use then."""
+        self._reader.cache.close()
+        self._folder.close()
+
+    async def prepare_cache(self) -> None:
+        """Index the cache in a thread, so that the first `summary` does not wait for it."""
+        await asyncio.to_thread(self._reader.cache.catch_up)
+
+    def moved_to(self, path: Path) -> None:
+        """The folder was renamed to `path` by this process."""
+        self._folder.move_to(str(path))
+        self._reader.moved()
+
+    @asynccontextmanager
+    async def _errors(self) -> AsyncIterator[None]:
+        """Errors of the disk in our words. Files may have changed unjournalled: so look again."""
+        try:
+            with store_errors():
+                yield
+        except (Exception, asyncio.CancelledError) as error:
+            self._scan_wanted = True
+            if isinstance(error, NoSuchMailbox) and not self._folder.gone:
+                self._vanish_if_gone()
+            raise
+
+    def _vanish_if_gone(self) -> None:
+        if not Path(self._folder.cur).is_dir():
+            self._folder.vanish()
+
+    async def _refresh_once(self) -> None:
+        folder = self._folder
+        await scan.ingest(folder)
+        touched = self._touched | self._reader.renamed
+        self._touched, self._reader.renamed = set(), set()
+        if self._scan_wanted or len(touched) > TOUCHED_LIMIT or self._is_scan_due():
+            await self._rescan()
+        elif touched:
+            if not await scan.look_at(folder, touched):
+                await self._rescan()
+        elif not folder.journal.is_unchanged():
+            async with folder.locked():
+                pass  # entering reads the new lines
+
+    def _is_scan_due(self) -> bool:
+        """Whether only a listing can tell: now and then; without inotify after every change."""
+        if not self.watched:
+            return Path(self._folder.cur).stat().st_mtime_ns != self._stamp
+        return asyncio.get_running_loop().time() - self._scanned > SCAN_INTERVAL
+
+    async def _rescan(self) -> None:
+        self._scan_wanted = False
+        self._scanned = asyncio.get_running_loop().time()
+        stamp = Path(self._folder.cur).stat().st_mtime_ns
+        self._stamp = stamp if time.time_ns() - stamp > STAMP_DOUBT else 0
+        await scan.rescan(self._folder)
+
+    async def _transfer(
+        self, uids: Sequence[int], dest: "Mailbox", moving: bool
+    ) -> list[tuple[Uid, Uid]]:
+        used = self._used_keywords(uids)
+        async with self._errors(), dest._errors():
+            there = await dest.keyword_mask([word for _, word in used], create=True)
+            bits = {here: flags.mask_of_names([word], dest.keywords) for here, word in used}
+            way = arrivals.Transfer(self._folder, dest._folder, bits if there else {}, moving)
+            pairs = await arrivals.transfer(way, uids)
+            done = {old for old, _ in pairs}
+            stale = [uid for uid in uids if uid not in done and self.place(uid) >= 0]
+            if stale:
+                await self._rescan()
+                pairs += await arrivals.transfer(way, stale)
+            return [(Uid(old), Uid(new)) for old, new in pairs]
+
+    def _used_keywords(self, uids: Sequence[int]) -> list[tuple[int, bytes]]:
+        """The bits and names of the keywords that the messages have."""
+        used = 0
+        for uid in uids:
+            at = self.place(uid)
+            used |= self.masks[at] if at >= 0 else 0
+        bits = ((flags.keyword_bit(n), word) for n, word in enumerate(self.keywords))
+        return [(bit, word.encode("latin-1", "replace")) for bit, word in bits if used & bit]
+
+    def _unknown(self, names: Sequence[bytes]) -> list[str]:
+        """The keywords among `names` that this mailbox does not have, each once."""
+        known = {keyword.lower() for keyword in self.keywords}
+        fresh: dict[str, str] = {}
+        for name in names:
+            word = name.decode("latin-1")
+            if not word.startswith("\\") and word.lower() not in known:
+                fresh.setdefault(word.lower(), word)
+        return list(fresh.values())
+
+    def _is_there(self, name: str) -> bool:
+        return os.path.lexists(f"{self._folder.cur}/{name}")
+
+    def _forget(self) -> None:
+        self._folder.state.forget_changes(min(self._listeners.values(), default=self.position))
+
+    def _tell_soon(self) -> None:
+        if not self._listeners:
+            self._forget()
+        elif not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        for listener in list(self._listeners):
+            listener()
+
+
+async def open_mailbox(path: Path, account: Path) -> Mailbox:
+    """Open the mailbox folder `path` of the Maildir `account`, and compare it with its journal.
+
+    Reading 100,000 messages takes a few tenths of a second, in a thread.
+    """
+    with store_errors():
+        journal = await asyncio.to_thread(open_folder, str(path), account)
+        mailbox = Mailbox(MailboxFolder(str(path), account, journal))
+    mailbox.hint_all()
+    try:
+        await mailbox.refresh()
+    except BaseException:
+        mailbox.close()
+        raise
+    return mailbox
+
+
+__all__ = ["AppendData", "Change", "FlagResult", "Mailbox", "open_mailbox"]

@@ -1,0 +1,99 @@
+"""Reading messages of a mailbox: their files, under whatever name they have now, and the cache."""
+# ruff: noqa: PTH208 -- str paths: this runs once per message
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mailraven.imap.summary import encode_summary, summarize
+from mailraven.store.arrivals import AppendData
+from mailraven.store.cache import RECORD_LIMIT, Cache, append_records, make_record
+from mailraven.store.errors import MessageGone, store_errors
+from mailraven.store.folder import MailboxFolder
+from mailraven.store.maildir import split_name
+
+LOOK_AGAIN = 3  # tries to find a file that another program renames under our hands
+
+
+class MessageReader:
+    """The messages of one mailbox folder. Synchronous: messages are read in slices by sessions."""
+
+    __slots__ = ("_folder", "cache", "renamed")
+
+    def __init__(self, folder: MailboxFolder) -> None:
+        self._folder = folder
+        self.cache = Cache(folder.path)
+        self.renamed: set[str] = set()  # names that were found instead of those expected
+
+    def path(self, uid: int) -> str:
+        """Where the message should be. Raises MessageGone."""
+        at = self._folder.state.place(uid)
+        if at < 0:
+            raise MessageGone
+        return self._folder.path_of(at)
+
+    def open(self, uid: int) -> int:
+        """A descriptor of the message, also if another program renamed it. Raises MessageGone."""
+        path = self.path(uid)
+        base = self._folder.state.bases[self._folder.state.place(uid)]
+        for _ in range(LOOK_AGAIN):
+            with store_errors(), suppress(FileNotFoundError):
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            found = self._find(base)
+            if found is None:
+                break
+            self.renamed.add(found)
+            path = f"{self._folder.cur}/{found}"
+        self.renamed.add(base)  # a name that is not there: the next refresh looks into it
+        raise MessageGone
+
+    def read(self, uid: int) -> bytes:
+        """The whole message. Raises MessageGone."""
+        fd = self.open(uid)
+        try:
+            with store_errors():
+                size = os.fstat(fd).st_size
+                data = os.read(fd, size)
+                while len(data) < size and (more := os.read(fd, size - len(data))):
+                    data += more
+                return data
+        finally:
+            os.close(fd)
+
+    def summary(self, uid: int) -> bytes:
+        """The record of mailraven.imap.summary, from the cache or made now. Raises MessageGone."""
+        at = self._folder.state.place(uid)
+        if at < 0:
+            raise MessageGone
+        base = self._folder.state.bases[at]
+        record = self.cache.get(base)
+        if record is None:
+            record = encode_summary(summarize(self.read(uid)))
+            self.cache.put(base, record)
+        return record
+
+    def remember(self, uids: Sequence[int], messages: Sequence[AppendData]) -> None:
+        """Cache the records of messages just appended, while they are at hand."""
+        state, records = self._folder.state, []
+        for uid, data in zip(uids, messages, strict=True):
+            at, size = state.place(uid), sum(map(len, data.parts))
+            if at >= 0 and data.spilled is None and size == state.sizes[at] <= RECORD_LIMIT:
+                records.append(make_record(state.bases[at], b"".join(data.parts)))
+        with suppress(OSError):  # a full disk: the cache is disposable
+            append_records(self._folder.path, records)
+
+    def carry(self, source: "MessageReader", pairs: Sequence[tuple[int, int]]) -> None:
+        """Cache the records of messages that were copied from `source`, if it has them."""
+
+    def moved(self) -> None:
+        """The folder has another path now."""
+        self.cache.close()
+        self.cache = Cache(self._folder.path)
+
+    def _find(self, base: str) -> str | None:
+        """The name that the unique part `base` has in cur/ now."""
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._folder.cur):
+                if split_name(name)[0] == base:
+                    return name
+        return None

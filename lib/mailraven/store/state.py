@@ -1,0 +1,232 @@
+"""What is in a mailbox, in memory: arrays side by side, one place per message in order of UID.
+
+It knows no files. The journal (journal.py) says how it came to be, the folder (scan.py) whether it
+still holds; Mailbox lets both meet. On arrival the arrays grow in place; on expunge new arrays take
+their place, so that a session may keep the old `uids` as its view and still number messages as its
+client does (RFC 9051 §7.5.1: EXPUNGE is told only at certain times).
+"""
+
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import compress
+from typing import NamedTuple
+
+from mailraven.mail.flags import DELETED, SEEN, suffix_of
+
+HISTORY_LIMIT = 10_000  # expunged UIDs remembered for QRESYNC. RFC 7162 §3.2.5.2
+FEW = 64  # stretches that an expunge leaves: up to here they are joined, else filtered
+
+Listener = Callable[[], None]
+
+
+class Change(NamedTuple):
+    """`kind` is "a" (arrived), "f" (flags) or "x" (expunged)."""
+
+    modseq: int
+    kind: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that joins a mailbox: `size` in octets, `date` its INTERNALDATE (Unix seconds)."""
+
+    base: str
+    mask: int
+    size: int
+    date: int
+
+
+class MailboxState:
+    """The fold of a journal. All methods are synchronous and touch nothing but memory."""
+
+    __slots__ = (
+        "bases",
+        "by_base",
+        "changes",
+        "dates",
+        "deleted",
+        "durable_modseq",
+        "durable_uid",
+        "expunged",
+        "first_position",
+        "highest_modseq",
+        "history_from",
+        "keywords",
+        "logging",
+        "masks",
+        "modseqs",
+        "odd",
+        "recent_from",
+        "size",
+        "sizes",
+        "uid_next",
+        "uid_validity",
+        "uids",
+        "unseen",
+    )
+
+    def __init__(self, uid_validity: int) -> None:
+        self.uid_validity = uid_validity
+        self.uid_next = 1
+        self.highest_modseq = 1  # RFC 7162 §3.1.2.1: never 0
+        self.durable_uid = 0  # UIDs below this may be given out: the disk knows the ceiling
+        self.durable_modseq = 0
+        self.recent_from = 1  # no session has claimed \Recent of this UID or later ones
+        self.keywords: list[str] = []  # number 0 is letter a; grows only, in place
+        self.uids = array("L")
+        self.masks = array("L")
+        self.modseqs = array("Q")
+        self.sizes = array("Q")
+        self.dates = array("Q")
+        self.bases: list[str] = []
+        self.by_base: dict[str, int] = {}  # UID of each unique part
+        self.odd: dict[int, str] = {}  # by UID: what follows BASE where that is not suffix_of(mask)
+        self.unseen = 0
+        self.deleted = 0
+        self.size = 0  # octets of all messages
+        self.expunged: deque[tuple[int, int]] = deque(maxlen=HISTORY_LIMIT)  # (UID, MODSEQ)
+        self.history_from = 0  # `expunged` is complete for later MODSEQs
+        self.logging = False  # whether changes are noted: not while a journal is first read
+        self.changes: list[Change] = []
+        self.first_position = 0  # the position of changes[0]
+
+    def place(self, uid: int) -> int:
+        """The index of `uid` in the arrays, -1 if it is not there."""
+        at = bisect_left(self.uids, uid)
+        return at if at < len(self.uids) and self.uids[at] == uid else -1
+
+    def file_name(self, at: int) -> str:
+        """The name in cur/ of the message at index `at`."""
+        odd = self.odd.get(self.uids[at]) if self.odd else None
+        return self.bases[at] + (suffix_of(self.masks[at]) if odd is None else odd)
+
+    def file_names(self) -> list[str]:
+        """The names in cur/ of all messages, in order of UID."""
+        suffixes = {mask: suffix_of(mask) for mask in set(self.masks)}
+        names = [base + suffixes[mask] for base, mask in zip(self.bases, self.masks, strict=True)]
+        for uid, suffix in self.odd.items():
+            at = self.place(uid)
+            names[at] = self.bases[at] + suffix
+        return names
+
+    def arrive(self, uid: int, modseq: int, message: Arrival) -> None:
+        """Add one message; `uid` is at least uid_next."""
+        self.uids.append(uid)
+        self.masks.append(message.mask)
+        self.modseqs.append(modseq)
+        self.sizes.append(message.size)
+        self.dates.append(message.date)
+        self.bases.append(message.base)
+        self.by_base[message.base] = uid
+        self.uid_next = uid + 1
+        self._count(message.mask, 1, message.size)
+        self._log(modseq, "a", uid)
+
+    def set_mask(self, uid: int, modseq: int, mask: int) -> bool:
+        """Give message `uid` the flags `mask`; False if it is not there."""
+        at = self.place(uid)
+        if at < 0:
+            return False
+        self._count(self.masks[at], -1, 0)
+        self._count(mask, 1, 0)
+        self.masks[at] = mask
+        self.modseqs[at] = modseq
+        self.odd.pop(uid, None)
+        self._log(modseq, "f", uid)
+        return True
+
+    def expunge(self, gone: Mapping[int, int]) -> None:
+        """Take away messages, given the MODSEQ of each UID; those not there are passed over."""
+        places = []
+        for uid, modseq in sorted(gone.items()):
+            at = self.place(uid)
+            if at < 0:
+                continue
+            places.append(at)
+            self._count(self.masks[at], -1, -self.sizes[at])
+            del self.by_base[self.bases[at]]
+            self.odd.pop(uid, None)
+            self.remember_expunged(uid, modseq)
+            self._log(modseq, "x", uid)
+        if places:
+            self._cut(places)
+
+    def remember_expunged(self, uid: int, modseq: int) -> None:
+        """Keep (UID, MODSEQ) for QRESYNC; the oldest is forgotten when there are too many."""
+        if len(self.expunged) == HISTORY_LIMIT:
+            self.history_from = max(self.history_from, self.expunged[0][1])
+        self.expunged.append((uid, modseq))
+        self.highest_modseq = max(self.highest_modseq, modseq)
+
+    def forget_changes(self, position: int) -> None:
+        """Forget the changes before `position`: every session has seen them."""
+        count = position - self.first_position
+        if count > 0:
+            del self.changes[:count]
+            self.first_position += count
+
+    def count_all(self, masks: Iterable[int], size: int) -> None:
+        """Count messages that were put into the arrays in bulk."""
+        for mask in masks:
+            self._count(mask, 1, 0)
+        self.size += size
+
+    def _count(self, mask: int, sign: int, size: int) -> None:
+        self.size += size
+        if not mask & SEEN:
+            self.unseen += sign
+        if mask & DELETED:
+            self.deleted += sign
+
+    def _log(self, modseq: int, kind: str, uid: int) -> None:
+        if modseq > self.highest_modseq:
+            self.highest_modseq = modseq
+        if self.logging:
+            self.changes.append(Change(modseq, kind, uid))
+
+    def _cut(self, places: list[int]) -> None:
+        """Replace the arrays by new ones without the indexes `places` (ascending)."""
+        kept = _kept_ranges(len(self.uids), places)
+        if len(kept) <= FEW:
+            self._keep_ranges(kept)
+            return
+        keep = bytearray(b"\x01") * len(self.uids)
+        for place in places:
+            keep[place] = 0
+        self.uids = array("L", compress(self.uids, keep))
+        self.masks = array("L", compress(self.masks, keep))
+        self.modseqs = array("Q", compress(self.modseqs, keep))
+        self.sizes = array("Q", compress(self.sizes, keep))
+        self.dates = array("Q", compress(self.dates, keep))
+        self.bases = list(compress(self.bases, keep))
+
+    def _keep_ranges(self, kept: list[slice]) -> None:
+        self.uids = _join(self.uids, kept)
+        self.masks = _join(self.masks, kept)
+        self.modseqs = _join(self.modseqs, kept)
+        self.sizes = _join(self.sizes, kept)
+        self.dates = _join(self.dates, kept)
+        self.bases = [base for part in kept for base in self.bases[part]]
+
+
+def _kept_ranges(length: int, places: list[int]) -> list[slice]:
+    """The stretches of range(length) between the ascending `places`."""
+    kept, start = [], 0
+    for place in places:
+        if place > start:
+            kept.append(slice(start, place))
+        start = place + 1
+    if start < length:
+        kept.append(slice(start, length))
+    return kept
+
+
+def _join(old: "array[int]", kept: list[slice]) -> "array[int]":
+    new = array(old.typecode)
+    for part in kept:
+        new += old[part]
+    return new
