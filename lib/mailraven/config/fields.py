@@ -12,13 +12,13 @@ from mailraven.config.units import SECRET, Unit
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key: its unit, default, one line of help, and where a derived default comes from."""
+    """One key; `sample` stands for the default where that follows from others."""
 
     name: str
     unit: Unit
     default: object
     help: str
-    derived: str
+    sample: str
 
     @property
     def secret(self) -> bool:
@@ -37,7 +37,7 @@ def fields_of(struct: type[Struct]) -> tuple[Field, ...]:
             continue
         words = "".join(meta.description or "" for meta in metas)
         default = _default_of(struct, member.name)
-        found.append(Field(member.name, extra["unit"], default, words, extra.get("derived", "")))
+        found.append(Field(member.name, extra["unit"], default, words, extra.get("sample", "")))
     return tuple(found)
 
 

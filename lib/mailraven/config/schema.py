@@ -20,9 +20,9 @@ def _unit(unit: Unit) -> Meta:
     return Meta(extra={"unit": unit})
 
 
-def _help(text: str, derived: str = "") -> Meta:
-    """`derived` says what the default is when it follows from other keys."""
-    return Meta(description=text, extra={"derived": derived})
+def _help(text: str, sample: str = "") -> Meta:
+    """`sample` stands for the default where that follows from other keys or the machine."""
+    return Meta(description=text, extra={"sample": sample})
 
 
 Text = Annotated[str, _unit(units.TEXT)]
@@ -33,7 +33,7 @@ Duration = Annotated[int, _unit(units.DURATION)]  # seconds
 Count = Annotated[int, _unit(units.COUNT)]
 Port = Annotated[int, _unit(units.PORT)]
 Flag = Annotated[bool, _unit(units.FLAG)]
-DirectoryPath = Annotated[Path, _unit(units.PATH)]
+FilePath = Annotated[Path, _unit(units.PATH)]
 OptionalPath = Annotated[Path | None, _unit(units.OPTIONAL_PATH)]
 Endpoint = Annotated[str, _unit(units.ENDPOINT)]
 Listen = Annotated[tuple[str, ...], _unit(units.LISTEN)]
@@ -53,11 +53,11 @@ LogFormat = Annotated[Literal["json", "text"], _unit(units.choice("json", "text"
 class Paths(Struct, frozen=True, kw_only=True):
     """Where things are on disk."""
 
-    data: Annotated[DirectoryPath, _help("Domains, mail, spool and certificates.")] = Path(
+    data: Annotated[FilePath, _help("Domains, mail, spool and certificates.")] = Path(
         "/var/lib/mailraven"
     )
-    run: Annotated[DirectoryPath, _help("Control sockets of the daemons.")] = Path("/run/mailraven")
-    cache: Annotated[DirectoryPath, _help("What may be deleted at any time.")] = Path(
+    run: Annotated[FilePath, _help("Control sockets of the daemons.")] = Path("/run/mailraven")
+    cache: Annotated[FilePath, _help("What may be deleted at any time.")] = Path(
         "/var/cache/mailraven"
     )
 
@@ -94,7 +94,7 @@ class Smtp(Struct, frozen=True, kw_only=True):
         "[::]:465",
     )
     lmtp: Annotated[
-        DirectoryPath, _help("LMTP socket for local delivery.", "paths.run/lmtp.sock")
+        FilePath, _help("LMTP socket for local delivery, in paths.run.", "/run/mailraven/lmtp.sock")
     ] = UNSET_PATH
     workers: Annotated[Count, _help("Processes that share the ports.")] = 2
     message_size: Annotated[Size, _help("Largest message taken.")] = 50 << 20
@@ -166,12 +166,16 @@ class Tls(Struct, frozen=True, kw_only=True):
     """The server's certificate, and whom it trusts."""
 
     certificate: Annotated[
-        DirectoryPath,
-        _help("Certificate chain, PEM.", "paths.data/tls/HOSTNAME/fullchain.pem"),
+        FilePath,
+        _help(
+            "Certificate chain, PEM; by itself the one for hostname below paths.data.",
+            "/var/lib/mailraven/tls/mx.example.org/fullchain.pem",
+        ),
     ] = UNSET_PATH
-    key: Annotated[DirectoryPath, _help("Its key, PEM.", "paths.data/tls/HOSTNAME/key.pem")] = (
-        UNSET_PATH
-    )
+    key: Annotated[
+        FilePath,
+        _help("Its key, PEM, mode 0600.", "/var/lib/mailraven/tls/mx.example.org/key.pem"),
+    ] = UNSET_PATH
     ca: Annotated[OptionalPath, _help("Further authority to trust on the way out.")] = None
 
 
@@ -201,7 +205,9 @@ class Log(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """The whole configuration, checked; one immutable value."""
 
-    hostname: Annotated[Host, _help("Name of this server in DNS.", "the machine's name")] = ""
+    hostname: Annotated[
+        Host, _help("Name of this server in DNS; else the machine's.", "mx.example.org")
+    ] = ""
     paths: Paths = Paths()
     smtp: Smtp = Smtp()
     imap: Imap = Imap()

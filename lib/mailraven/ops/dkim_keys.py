@@ -1,0 +1,77 @@
+"""DKIM keys of a domain: made here, published in DNS, used by queued.
+
+    domains/example.org/dkim/SELECTOR.pem    PKCS #8, mode 0600
+    domains/example.org/dkim/SELECTOR.toml   algorithm, created, active
+
+Two selectors: RSA for everyone, Ed25519 for those who know RFC 8463.
+"""
+
+import os
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomlkit
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPublicKey,
+    generate_private_key,
+)
+
+RSA_SIZE = 2048  # bits. RFC 8301 §3.2: at least 1024, better 2048; larger ones outgrow DNS over UDP
+
+PrivateKey = RSAPrivateKey | Ed25519PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class DkimRecord:
+    """What to publish at SELECTOR._domainkey: the text of the TXT record (RFC 6376 §3.6.1)."""
+
+    selector: str
+    text: str
+
+
+def make_dkim_keys(folder: Path) -> None:
+    """An RSA and an Ed25519 key in `folder`, named after the month; existing files stay."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    month = time.strftime("%Y%m", time.gmtime())
+    rsa = generate_private_key(public_exponent=65537, key_size=RSA_SIZE)
+    _write(folder, f"rsa{month}", rsa, "rsa-sha256")
+    _write(folder, f"ed{month}", Ed25519PrivateKey.generate(), "ed25519-sha256")
+
+
+def dkim_records(folder: Path) -> list[DkimRecord]:
+    """The record of each key in `folder`, sorted by selector."""
+    return [DkimRecord(path.stem, _record_text(path)) for path in sorted(folder.glob("*.pem"))]
+
+
+def _write(folder: Path, selector: str, key: PrivateKey, algorithm: str) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    fd = os.open(folder / f"{selector}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "wb") as file:  # noqa: PTH123  the mode must be right from the first moment
+        file.write(pem)
+    document = tomlkit.document()
+    document["algorithm"] = algorithm
+    document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    document["active"] = True
+    (folder / f"{selector}.toml").write_text(tomlkit.dumps(document))
+
+
+def _record_text(path: Path) -> str:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None).public_key()
+    if isinstance(key, Ed25519PublicKey):
+        raw = key.public_bytes_raw()  # RFC 8463 §4: the bare 32 octets
+        return f"v=DKIM1; k=ed25519; p={b64encode(raw).decode()}"
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError(f"{path} is neither an RSA nor an Ed25519 key")
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return f"v=DKIM1; k=rsa; p={b64encode(der).decode()}"

@@ -1,0 +1,84 @@
+"""The DNS records that a domain needs, as the text of a zone file (RFC 1035 §5)."""
+
+import hashlib
+
+from mailraven.config.schema import Config
+from mailraven.config.units import split_endpoint
+from mailraven.ops.dkim_keys import dkim_records
+
+TXT_LIMIT = 255  # octets of one character-string. RFC 1035 §3.3
+TTL = 3600  # seconds
+POLICY_AGE = 604800  # seconds that a sender keeps the MTA-STS policy. RFC 8461 §3.2
+
+
+def dns_records(config: Config, domain: str) -> str:
+    """Zone file text: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, and SRV and CNAME for clients."""
+    host = config.hostname + "."
+    reports = f"mailto:postmaster@{domain}"
+    policy = mta_sts_policy(config)
+    identity = hashlib.sha256(policy.encode()).hexdigest()[:20]  # changes with the policy
+    lines = [
+        f"; DNS records of {domain}, served by {config.hostname}",
+        f"$ORIGIN {domain}.",
+        f"$TTL {TTL}",
+        "; who takes mail for the domain, and who may send for it (RFC 7208)",
+        f"@ IN MX 10 {host}",
+        f"@ IN TXT {_quoted('v=spf1 mx -all')}",
+        "; signatures (RFC 6376, RFC 8463)",
+        *(
+            f"{record.selector}._domainkey IN TXT {_quoted(record.text)}"
+            for record in dkim_records(config.paths.domains / domain / "dkim")
+        ),
+        "; what to do with mail that fails both (RFC 7489)",
+        f"_dmarc IN TXT {_quoted(f'v=DMARC1; p=quarantine; rua={reports}')}",
+        "; TLS on the way in (RFC 8461), and reports about it (RFC 8460)",
+        f"_mta-sts IN TXT {_quoted(f'v=STSv1; id={identity}')}",
+        f"mta-sts IN CNAME {host}",
+        f"_smtp._tls IN TXT {_quoted(f'v=TLSRPTv1; rua={reports}')}",
+        *_client_records(config, host),
+        *_address_hint(config, domain),
+        f"; to be served as https://mta-sts.{domain}/.well-known/mta-sts.txt:",
+        *(f";   {line}" for line in policy.splitlines()),
+    ]
+    return "".join(line + "\n" for line in lines)
+
+
+def mta_sts_policy(config: Config) -> str:
+    """The policy file of RFC 8461 §3.2, in testing mode: change it once reports are clean."""
+    lines = ("version: STSv1", "mode: testing", f"mx: {config.hostname}", f"max_age: {POLICY_AGE}")
+    return "".join(line + "\r\n" for line in lines)
+
+
+def _client_records(config: Config, host: str) -> list[str]:
+    """Where programs find us by the address alone (RFC 6186, RFC 8314 §5.1)."""
+    services = {
+        "_imaps": config.imap.listen_tls,
+        "_imap": config.imap.listen,
+        "_submissions": config.smtp.submissions,
+        "_submission": config.smtp.submission,
+    }
+    lines = ["; set-up of mail programs"]
+    for preference, (service, endpoints) in enumerate(services.items()):
+        if endpoints:
+            _, port = split_endpoint(endpoints[0])
+            lines.append(f"{service}._tcp IN SRV {preference % 2 * 10} 1 {port} {host}")
+        else:
+            lines.append(f"{service}._tcp IN SRV 0 0 0 .")
+    return [*lines, f"autoconfig IN CNAME {host}"]
+
+
+def _address_hint(config: Config, domain: str) -> list[str]:
+    if not config.hostname.endswith("." + domain):
+        return []
+    name = config.hostname.removesuffix("." + domain)
+    return [
+        "; the server itself, with your addresses; their PTR records must name it, too",
+        f"; {name} IN A 192.0.2.1",
+        f"; {name} IN AAAA 2001:db8::1",
+    ]
+
+
+def _quoted(text: str) -> str:
+    """One TXT record of as many character-strings as it needs (RFC 7208 §3.3)."""
+    parts = (text[start : start + TXT_LIMIT] for start in range(0, len(text), TXT_LIMIT))
+    return " ".join(f'"{part}"' for part in parts)
