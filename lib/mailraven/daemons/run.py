@@ -4,22 +4,50 @@ Starts each daemon as a child, waits until all serve, prints `ready`, restarts w
 SIGINT or SIGTERM ends them all. The children share this process' standard error for their logs.
 """
 
+import email.utils
 import os
 import select
 import signal
+import smtplib
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
+
+from mailraven.cli.run import RunOptions
+from mailraven.files import write_atomically
 from mailraven.observe import log
+from mailraven.ops.demo import Demo, make_tree
 
 DAEMONS = ("authd", "limitd", "smtpd", "imapd", "queued")
 READY_SECONDS = 30.0
 STOP_SECONDS = 12.0  # a daemon promises 10
 RESTART_PAUSE = 1.0
+WELCOME = """\
+This message came in by SMTP and lies in a Maildir; when you read it by IMAP, the whole way works.
+
+Your mail lies in plain files; look at them with ls and cat. `bin/mailraven status --help` tells
+how to ask the server about itself.
+"""
+GUIDE = """
+MailRaven serves below {root}
+
+  mailbox     {user}   password  {password}   (and {other}, the same)
+  IMAP        {address}:{imap} (STARTTLS)   {address}:{imaps} (TLS)
+  submission  {address}:{submission} (STARTTLS)   {address}:{submissions} (TLS)
+  SMTP        {address}:{smtp}
+  authority   {ca}
+
+  curl --cacert {ca} -u '{user}:{password}' 'imaps://{address}:{imaps}/INBOX;MAILINDEX=1'
+  swaks --server {address}:{smtp} --from you@example.net --to {user}
+
+Ctrl-C ends it; the mail stays.
+"""
 LAUNCH = "import sys; from mailraven.daemons.start import run_daemon; sys.exit(run_daemon(*{!r}))"
 
 
@@ -129,8 +157,79 @@ class Supervisor:
 
 def write_peer_file(path: Path, facts: dict[str, object]) -> None:
     """peer.json: how tests and load tools find this server."""
-    import msgspec
-
-    from mailraven.files import write_atomically
-
     write_atomically(path, msgspec.json.format(msgspec.json.encode(facts)) + b"\n", 0o644)
+
+
+def main(options: RunOptions) -> int:
+    """Run all daemons until a signal; 0 when everything started and ended cleanly.
+
+    With `root` it is a demo tree, made first where it is missing; else the server of `etc`.
+    """
+    log.setup("run", format=options.log_format or "json")
+    demo = None
+    if options.root is not None:
+        demo = make_tree(
+            options.root,
+            options.port_base,
+            options.address,
+            options.demo_users,
+            options.workers,
+        )
+    supervisor = Supervisor(demo.etc if demo else options.etc, options.log_format)
+    ready = supervisor.start()
+    if ready:
+        if demo:
+            _present(demo)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        supervisor.watch()
+    clean = supervisor.stop()
+    return 0 if clean and (ready or supervisor.stopping) else 1
+
+
+def _present(demo: Demo) -> None:
+    """Say where everything is, to people and to programs."""
+    if demo.is_new:
+        _welcome(demo)
+    write_peer_file(demo.root / "peer.json", _peer_facts(demo))
+    sys.stdout.write(_how_to_connect(demo))
+
+
+def _peer_facts(demo: Demo) -> dict[str, object]:
+    ports = {name: port for name, port in demo.ports.items() if not name.startswith("http")}
+    return {
+        "name": "mailraven",
+        "host": demo.address,
+        **ports,
+        "domain": demo.domain,
+        "user_fmt": demo.user_format,
+        "users": demo.users,
+        "password": demo.password,
+        "roots": [os.getpid()],
+        "store": str(demo.root / "mail"),
+        "maildir_fmt": str(demo.root / "mail" / demo.domain / "u%03d" / "Maildir"),
+    }
+
+
+def _welcome(demo: Demo) -> None:
+    """The first message, sent the way that all mail comes: by SMTP."""
+    to = demo.user_format % 0
+    message = EmailMessage()
+    message["From"] = f"MailRaven <postmaster@{demo.domain}>"
+    message["To"] = to
+    message["Subject"] = "Welcome to MailRaven"
+    message["Date"] = email.utils.localtime()
+    message["Message-ID"] = email.utils.make_msgid(domain=demo.domain)
+    message.set_content(WELCOME)
+    try:
+        with smtplib.SMTP(demo.address, demo.ports["smtp"], timeout=10) as session:
+            session.send_message(message)
+    except (OSError, smtplib.SMTPException) as error:
+        log.event("welcome-failed", level="error", error=str(error))
+
+
+def _how_to_connect(demo: Demo) -> str:
+    names = {"ca": demo.ca, "user": demo.user_format % 0, "address": demo.address}
+    return GUIDE.format(
+        **names, **demo.ports, password=demo.password, root=demo.root, other=demo.user_format % 1
+    )
