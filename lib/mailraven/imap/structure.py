@@ -4,8 +4,6 @@ Values are sent as the header has them, encoded words and RFC 2231 parameters un
 is the client's work.
 """
 
-from collections.abc import Iterable
-
 from mailraven.imap.wire import NIL, nstring, string
 from mailraven.mail.address_list import HeaderAddress, parse_address_list
 from mailraven.mail.headers import Octets, fields, unfold
@@ -13,6 +11,9 @@ from mailraven.mail.media import Parameters, content_encoding, disposition_of
 from mailraven.mail.mime import Part
 
 _ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc", b"sender", b"reply-to")
+_EXTENSION_FIELDS = frozenset(
+    {b"content-md5", b"content-disposition", b"content-language", b"content-location"}
+)
 _US_ASCII = b'"charset" "us-ascii"'  # RFC 2045 §5.2
 
 
@@ -148,6 +149,8 @@ def _unfolded(part: Part, name: bytes) -> bytes:
 
 def _extension(part: Part) -> bytes:
     """Disposition, language and location, which all parts may have."""
+    if _EXTENSION_FIELDS.isdisjoint(part.fields):
+        return b" NIL NIL NIL"
     disposition = NIL
     found = disposition_of(part.fields)
     if found:
@@ -161,9 +164,7 @@ def _extension(part: Part) -> bytes:
 
 def _languages(value: bytes | None) -> bytes:
     """The tags of Content-Language as a list (RFC 3282 §2)."""
-    return _string_list(tag for tag in unfold(value or b"").replace(b",", b" ").split())
-
-
-def _string_list(values: Iterable[bytes]) -> bytes:
-    rendered = b" ".join([string(value) for value in values])
-    return b"(%s)" % rendered if rendered else NIL
+    if value is None:
+        return NIL
+    tags = b" ".join([string(tag) for tag in value.replace(b",", b" ").split()])
+    return b"(%s)" % tags if tags else NIL

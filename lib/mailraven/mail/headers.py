@@ -158,15 +158,20 @@ def decode_q(text: bytes) -> bytes:
 
 
 def decode_base64(text: bytes) -> bytes:
-    """The octets of base64 however it is wrapped, padded or cut off; other octets are skipped."""
-    text = text.translate(None, _NOT_BASE64)
-    extra = len(text) % 4
-    if extra == 1:
-        text = text[:-1]
-    elif extra:
-        text += b"=" * (4 - extra)
-    return binascii.a2b_base64(text)
+    """The octets of base64 however it is wrapped, padded or cut off; other octets are skipped.
+
+    After padding it starts anew, for some mailers glue encoded pieces together.
+    """
+    pieces = text.translate(None, _NOT_BASE64).split(b"=")
+    return b"".join([binascii.a2b_base64(_whole_quanta(piece)) for piece in pieces if piece])
 
 
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+def _whole_quanta(piece: bytes) -> bytes:
+    extra = len(piece) % 4
+    if extra == 1:  # six bits are no octet
+        return piece[:-1]
+    return piece + b"=" * (4 - extra) if extra else piece
+
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64)

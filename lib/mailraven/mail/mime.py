@@ -144,8 +144,10 @@ class _Scan:
         return outer
 
     def _may_nest(self, part: Part) -> bool:
-        encoded = part.encoding in (b"base64", b"quoted-printable")  # RFC 2046 §5.1, §5.2.1
-        return len(self.open_parts) < DEPTH_LIMIT and not (encoded and part.is_message)
+        if len(self.open_parts) >= DEPTH_LIMIT:
+            return False
+        # A message must not be encoded (RFC 2046 §5.2.1): one that is can only be opaque.
+        return part.is_multipart or part.encoding not in (b"base64", b"quoted-printable")
 
     def _entity(self, start: int, known: dict[bytes, bytes] | None) -> Part:
         header_end, body_start = self._header_end(start)
