@@ -9,21 +9,10 @@ PORTS  ?= 20000
 JOBS   ?= 2
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
-# What the tests talk to. Each is started by a test with a config of its own, never as a service.
-PEERS := postfix isync neomutt swaks msmtp curl strace mandoc
+# What the tests talk to; each is started by a test with a config of its own, never as a service.
+PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace mandoc
 # What `make bench` compares with, beside Postfix.
 RIVALS := dovecot-imapd dovecot-lmtpd
-# $(call debian,PACKAGES): install what is missing; only then is apt asked at all.
-debian = missing=$$(dpkg-query -W -f '$${db:Status-Abbrev}$${Package}\n' $(1) 2>/dev/null \
-	| sed -n 's/^ii *//p' | sort > $(VENV).have; \
-	printf '%s\n' $(1) | sort | comm -23 - $(VENV).have; rm -f $(VENV).have); \
-	if [ -n "$$missing" ]; then \
-	  if [ "$$(id -u)" != 0 ]; then \
-	    echo "missing Debian packages; as root: apt-get install" $$missing >&2; exit 1; fi; \
-	  export DEBIAN_FRONTEND=noninteractive; \
-	  install="apt-get install -y -qq --no-install-recommends $$(echo $$missing)"; \
-	  $$install >/dev/null 2>&1 || { apt-get update -qq && $$install; }; \
-	fi
 
 .PHONY: setup run test check peers crash fuzz bench clients lint-units requirements lock clean
 
@@ -33,7 +22,7 @@ setup: $(VENV)/.setup
 $(VENV)/.setup: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed (PYTHON=... names another)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call debian,python3-venv); }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/install-debian python3-venv
 	@echo "preparing $(VENV) ..."
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e .
@@ -48,14 +37,15 @@ run: setup
 
 # ruff and mypy are tests too (tests/unit/test_style.py), so they run beside the others.
 test: $(VENV)/.dev
-	@$(call debian,$(PEERS))
+	@tests/install-debian $(PEERS)
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
+	@tests/install-debian mandoc
 	$(PYTEST) tests/unit tests/transcripts
 
 peers: $(VENV)/.dev
-	@$(call debian,$(PEERS))
+	@tests/install-debian $(PEERS)
 	$(PYTEST) tests/peers
 
 clients: $(VENV)/.dev
@@ -69,7 +59,7 @@ fuzz: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) tests/fuzz
 
 bench: $(VENV)/.dev
-	@$(call debian,strace postfix $(RIVALS))
+	@tests/install-debian strace postfix $(RIVALS)
 	$(BIN)/python tests/bench/run.py $(BENCH)
 
 lint-units:
