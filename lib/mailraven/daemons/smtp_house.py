@@ -1,0 +1,76 @@
+"""What all sessions of one smtpd process share, and what it counts."""
+
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from mailraven.auth.client import AuthClient
+from mailraven.config.directory import Directory
+from mailraven.config.schema import Config
+from mailraven.daemons.service import Service
+from mailraven.daemons.tls import ServerTls
+from mailraven.observe import log, metrics
+from mailraven.queue.spool import Spool
+from mailraven.store.delivery import Deliverer
+
+TLS_LOOK_SECONDS = 60.0  # between two looks for a renewed certificate
+
+connections = metrics.counter("mailraven_smtp_connections_total", "Connections", ("port",))
+messages = metrics.counter(
+    "mailraven_smtp_messages_total", "Messages by what became of them", ("port", "result")
+)
+octets = metrics.counter("mailraven_smtp_message_bytes_total", "Octets of accepted messages")
+recipients = metrics.counter(
+    "mailraven_smtp_recipients_total", "Recipients by what became of them", ("port", "result")
+)
+logins = metrics.counter("mailraven_smtp_logins_total", "Log-ins", ("port", "result"))
+delivery_seconds = metrics.histogram(
+    "mailraven_smtp_delivery_seconds",
+    "From the end of the data to the reply",
+    (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0),
+)
+
+
+@dataclass(slots=True)
+class House:
+    """The rooms that a session needs. `tls` is None while there is no certificate."""
+
+    service: Service
+    directory: Directory
+    deliverer: Deliverer
+    spool: Spool
+    auth: AuthClient
+    tls: ServerTls | None = None
+    _next_look: float = field(default=0.0)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.service.config
+
+    def look_for_certificate(self) -> None:
+        """Load a new or renewed certificate, at most once a minute."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + TLS_LOOK_SECONDS
+        try:
+            if self.tls is None:
+                self.tls = ServerTls(self.config.tls.certificate, self.config.tls.key)
+            elif self.tls.refresh():
+                log.event("certificate-renewed")
+        except OSError as error:  # ssl.SSLError is one, too
+            log.event("no-certificate", level="warn", error=str(error))
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+
+@lru_cache(maxsize=4)
+def date_of(now: int) -> str:
+    """RFC 5322 §3.3 date-time, in UTC, of Unix seconds."""
+    t = time.gmtime(now)
+    month = _MONTHS[3 * t.tm_mon - 3 : 3 * t.tm_mon]
+    clock = f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
+    return f"{_DAYS[t.tm_wday]}, {t.tm_mday} {month} {t.tm_year} {clock} +0000"

@@ -1,0 +1,366 @@
+"""One SMTP or LMTP connection: octets to the engine, its events to the rooms, replies back."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+from mailraven.config.directory import Account
+from mailraven.daemons.connection import Closed, Connection
+from mailraven.daemons.smtp_delivery import Origin, Transaction
+from mailraven.daemons.smtp_house import (
+    House,
+    connections,
+    delivery_seconds,
+    logins,
+    messages,
+    octets,
+    recipients,
+)
+from mailraven.daemons.smtp_login import MECHANISMS, Challenge, Login
+from mailraven.daemons.smtp_message import Incoming
+from mailraven.daemons.smtp_routing import route
+from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
+from mailraven.observe import log
+from mailraven.observe.trace import new_session, new_trace
+from mailraven.smtp.events import (
+    Abandoned,
+    Auth,
+    AuthCancelled,
+    AuthResponse,
+    BodyPart,
+    Event,
+    Kind,
+    Mail,
+    Port,
+    Rcpt,
+    StartTls,
+)
+from mailraven.smtp.replies import split_reply
+from mailraven.smtp.server import ServerEngine
+
+LOG_RECIPIENTS = 20  # recipients named in one line of the log
+
+
+@dataclass(slots=True, eq=False)
+class SmtpSession:
+    """The loop around one engine, with the configuration of the moment it began."""
+
+    house: House
+    kind: Kind
+    connection: Connection
+    first: bytes = b""  # octets that came behind a PROXY header
+    id: str = field(default_factory=new_session)
+    engine: ServerEngine = field(init=False)
+    account: Account | None = None
+    transaction: Transaction | None = None
+    incoming: Incoming | None = None
+    login: Login | None = None
+
+    def __post_init__(self) -> None:
+        self.house.look_for_certificate()
+        self.engine = ServerEngine(self._port(), tls=self.connection.tls)
+
+    def _port(self) -> Port:
+        config, tls = self.house.config, self.house.tls
+        offers_auth = self.kind in ("submission", "submissions")
+        plus = tls is not None and bool(tls.end_point)
+        mechanisms = tuple(name for name in MECHANISMS if plus or not name.endswith("-PLUS"))
+        return Port(
+            self.kind,
+            config.hostname,
+            message_size=config.smtp.message_size,
+            recipients=config.smtp.recipients,
+            starttls=tls is not None and self.kind in ("smtp", "submission"),
+            mechanisms=mechanisms if offers_auth else (),
+            plaintext_auth=config.smtp.plaintext_auth,
+        )
+
+    # The loop ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        connections.labels(self.kind).inc()
+        log.event("connect", level="debug", session=self.id, peer=self._peer(), via=self.kind)
+        try:
+            self.engine.greet()
+            if self.first:
+                await self._feed(self.first)
+            while not self.engine.closed:
+                await self._send()
+                data = await self._read()
+                if not data:
+                    break
+                await self._feed(data)
+            await self._send()
+        finally:
+            self._forget_message()
+            log.event(
+                "disconnect", level="debug", session=self.id, errors=self.engine.errors or None
+            )
+
+    async def _send(self) -> None:
+        data = self.engine.data_to_send()
+        if data:
+            self.connection.write(data)
+            await self.connection.drain()
+
+    async def _read(self) -> bytes:
+        """What comes next, b"" at the end; a peer that is silent for too long is told so."""
+        if self.house.service.stopping.is_set() and self.transaction is None:
+            self.engine.shut(421, "4.3.2 shutting down")
+            return b""
+        self.connection.expect_within(self.house.config.smtp.command_timeout)
+        try:
+            return await self.connection.read()
+        except TimeoutError:
+            stopping = self.house.service.stopping.is_set()
+            self.engine.shut(421, "4.3.2 shutting down" if stopping else "4.4.2 timeout")
+            return b""
+
+    def wind_down(self) -> None:
+        """The daemon stops: an idle peer is told now, a busy one after its message."""
+        if self.transaction is None:
+            self.connection.expire()
+
+    async def _feed(self, data: bytes) -> None:
+        self.engine.receive(data)
+        try:
+            while (event := self.engine.next_event()) is not None:
+                await self._decide(event)
+        except (OSError, Closed):
+            raise  # the connection's end is nobody's bug
+        except Exception:
+            log.exception("bug", session=self.id, peer=self._peer())
+            self.engine.shut(451, "4.3.0 internal error")
+
+    async def _decide(self, event: Event) -> None:
+        """Answer one event; an error carries its answer."""
+        try:
+            match event:
+                case Mail():
+                    self._mail(event)
+                case Rcpt():
+                    self._rcpt(event)
+                case BodyPart():
+                    await self._body(event)
+                case Abandoned(why):
+                    self._abandoned(why)
+                case StartTls():
+                    await self._start_tls()
+                case Auth() | AuthResponse() | AuthCancelled():
+                    await self._authenticate(event)
+        except (TemporaryError, PermanentError) as error:
+            self._refuse(event, error.code, error.text)
+        except PeerError as error:
+            self._refuse(event, *split_reply(error.reply))
+
+    def _refuse(self, event: Event, code: int, text: str) -> None:
+        log.event(
+            "reject",
+            session=self.id,
+            trace=self.transaction.trace if self.transaction else None,
+            peer=self._peer(),
+            via=self.kind,
+            at=type(event).__name__.lower(),
+            **{"from": event.reverse_path if isinstance(event, Mail) else self._sender()},
+            to=event.forward_path if isinstance(event, Rcpt) else None,
+            reply=f"{code} {text}",
+        )
+        if isinstance(event, Rcpt):
+            recipients.labels(self.kind, "refused").inc()
+        if isinstance(event, BodyPart):
+            messages.labels(self.kind, "refused").inc()
+            self._end_body(event, code, text)
+        else:
+            self.engine.reply(code, text)
+
+    def _peer(self) -> str:
+        return self.connection.peer[0] or "local"
+
+    def _sender(self) -> str | None:
+        return self.transaction.mail.reverse_path if self.transaction else None
+
+    # The envelope ------------------------------------------------------------------------------
+
+    def _mail(self, event: Mail) -> None:
+        account, reverse_path = self.account, event.reverse_path
+        # The null reverse-path is for receipts and other notices. RFC 8098 §3
+        if account and reverse_path and not self.house.directory.may_send_as(account, reverse_path):
+            raise PermanentError(553, "5.7.1 this sender address is not one of yours")
+        origin = Origin(
+            self.kind,
+            self.engine.helo,
+            self.connection.peer[0],
+            self.engine.protocol,
+            self.connection.tls_facts() if self.engine.tls else ("", ""),
+            account,
+        )
+        self.transaction = Transaction(self.house, origin, event, new_trace())
+        self.engine.reply(250, "2.1.0 ok")
+
+    def _rcpt(self, event: Rcpt) -> None:
+        transaction = self._open_transaction()
+        routed = route(
+            self.house.directory,
+            event,
+            self.house.config.hostname,
+            may_relay=self.account is not None,
+        )
+        transaction.routed.append(routed)
+        self.engine.reply(250, "2.1.5 ok")
+
+    def _open_transaction(self) -> Transaction:
+        if self.transaction is None:
+            raise RuntimeError("the engine let a command through without MAIL")
+        return self.transaction
+
+    def _abandoned(self, why: str) -> None:
+        if why:
+            messages.labels(self.kind, "refused").inc()
+            log.event(
+                "reject",
+                session=self.id,
+                trace=self.transaction.trace if self.transaction else None,
+                peer=self._peer(),
+                via=self.kind,
+                at="message",
+                **{"from": self._sender()},
+                reply=why,
+            )
+        self._forget_message()
+
+    # The message -------------------------------------------------------------------------------
+
+    async def _body(self, part: BodyPart) -> None:
+        transaction = self._open_transaction()
+        if self.incoming is None:
+            self.incoming = Incoming(transaction.spill_folder, transaction.prepare)
+        incoming = self.incoming
+        incoming.add(part.data)
+        if part.last:
+            incoming.end_line()
+        try:
+            if incoming.is_full or (part.last and incoming.file is not None):
+                await incoming.relieve(f".{transaction.trace}~")
+        except OSError as error:
+            log.event("spill-failed", level="error", trace=transaction.trace, error=str(error))
+            raise TemporaryError(452, "4.3.1 no space left") from error
+        if part.last:
+            await self._accept(transaction, incoming)
+
+    async def _accept(self, transaction: Transaction, incoming: Incoming) -> None:
+        """Make the message durable, then say so. Raises TemporaryError, PermanentError."""
+        with delivery_seconds.time():
+            results = await self._file(transaction, incoming)
+        trace, size = transaction.trace, incoming.size
+        self._forget_message()
+        good = results.count(None)
+        messages.labels(self.kind, "accepted" if good else "refused").inc()
+        recipients.labels(self.kind, "accepted").inc(good)
+        octets.inc(size)
+        for result in results:
+            if result is None:
+                self.engine.reply(250, f"2.0.0 ok {trace}")
+            else:
+                self.engine.reply(result.code, result.text)
+        self._log_accepted(transaction, size)
+
+    async def _file(
+        self, transaction: Transaction, incoming: Incoming
+    ) -> list[TemporaryError | None]:
+        """The results to report: one, or in LMTP one for each recipient."""
+        each = len(transaction.routed) if self.kind == "lmtp" else 1
+        if incoming.file is not None:
+            incoming.close()
+            await transaction.file_spilled(incoming.file, incoming.written)
+            return [None] * each
+        if self.kind == "lmtp":
+            return await transaction.file_each(incoming.take())
+        await transaction.file(incoming.take())
+        return [None]
+
+    def _end_body(self, part: BodyPart, code: int, text: str) -> None:
+        """Refuse the message: now if it has ended, else at its end."""
+        each = len(self._open_transaction().routed) if self.kind == "lmtp" else 1
+        self._forget_message()
+        if not part.last:
+            self.engine.refuse_body(code, text)
+            return
+        for _ in range(each):
+            self.engine.reply(code, text)
+
+    def _forget_message(self) -> None:
+        if self.incoming is not None:
+            with contextlib.suppress(OSError):
+                self.incoming.discard()
+            self.incoming = None
+        self.transaction = None
+
+    def _log_accepted(self, transaction: Transaction, size: int) -> None:
+        if not log.wants("info"):
+            return
+        log.event(
+            "accept",
+            trace=transaction.trace,
+            session=self.id,
+            **{"from": transaction.mail.reverse_path},
+            to=[routed.path for routed in transaction.routed[:LOG_RECIPIENTS]],
+            recipients=len(transaction.routed),
+            size=size,
+            peer=self._peer(),
+            via=self.kind,
+            protocol=transaction.origin.protocol,
+            account=self.account.address if self.account else None,
+        )
+
+    # TLS and AUTH ------------------------------------------------------------------------------
+
+    async def _start_tls(self) -> None:
+        tls = self.house.tls
+        if tls is None:
+            raise RuntimeError("STARTTLS was offered without a certificate")
+        self.connection.write(self.engine.data_to_send())
+        try:
+            await self.connection.start_tls(tls.context)
+        except TimeoutError:
+            raise Closed from None
+        self.account = None
+        self.engine.tls_started()
+
+    async def _authenticate(self, event: Auth | AuthResponse | AuthCancelled) -> None:
+        match event:
+            case Auth(mechanism, initial):
+                tls = self.house.tls
+                binding = tls.end_point if tls and self.engine.tls else b""
+                peer = self.connection.peer[0]
+                self.login = Login(self.house.auth, self.id, peer, self.kind, mechanism, binding)
+                await self._auth_step(initial)
+            case AuthResponse(data):
+                await self._auth_step(data)
+            case AuthCancelled():
+                self.login = None
+
+    async def _auth_step(self, response: bytes | None) -> None:
+        if self.login is None:
+            raise RuntimeError("an AUTH response without AUTH")
+        try:
+            step = await self.login.step(response)
+            if isinstance(step, Challenge):
+                self.engine.challenge(step.data)
+                return
+            self.account = self._enabled(step.account)
+        except (PermanentError, TemporaryError, PeerError):
+            logins.labels(self.kind, "refused").inc()
+            self.login = None
+            raise
+        self.login = None
+        logins.labels(self.kind, "granted").inc()
+        log.event(
+            "login", session=self.id, account=self.account.address, peer=self._peer(), via=self.kind
+        )
+        self.engine.reply(235, "2.7.0 authenticated")
+
+    def _enabled(self, address: str) -> Account:
+        account = self.house.directory.account(address)
+        if account is None or not account.enabled:
+            raise PermanentError(535, "5.7.8 authentication failed")
+        return account
