@@ -11,6 +11,7 @@ from msgspec import Struct
 from mailraven.config.fields import Field, fields_of, sections_of
 from mailraven.config.suggest import unknown_key
 from mailraven.config.toml_text import KeyPath
+from mailraven.config.units import sentence_of
 from mailraven.mail.errors import ConfigError
 
 PREFIX = "MAILRAVEN_"
@@ -33,7 +34,7 @@ def from_environment(
     try:
         return one.unit.parse(one.unit.from_text(text)), variable
     except ValueError as error:
-        raise ConfigError(variable, 0, f"{'.'.join(key)}: {error}") from None
+        raise ConfigError(variable, 0, f"{'.'.join(key)}: {sentence_of(error)}") from None
 
 
 def variable_of(key: KeyPath) -> str:

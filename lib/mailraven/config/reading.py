@@ -32,6 +32,12 @@ class Reading:
         line = line_of(self.lines, key)
         self.errors.append(ConfigError(self.path, line, f"{'.'.join(key)}: {what}"))
 
+    def mistakes(self, key: KeyPath, error: ValueError) -> None:
+        """Note all that a unit found wrong in the value of `key`."""
+        for one in error.args:
+            within, what = one if isinstance(one, tuple) else ("", one)
+            self.mistake((*key, within) if within else key, what)
+
     def finish(self) -> None:
         """Raises ConfigErrors if there was any mistake, in the order of the file."""
         if self.errors:
@@ -76,8 +82,8 @@ def _value(reading: Reading, one: Field, at: KeyPath, table: Table) -> dict[str,
         try:
             values[one.name] = one.unit.parse(table[one.name])
             reading.origins[".".join(key)] = f"{reading.path}:{line_of(reading.lines, key)}"
-        except ValueError as error:
-            reading.mistake(key, str(error))  # even where the environment overrides it
+        except ValueError as error:  # a mistake even where the environment overrides it
+            reading.mistakes(key, error)
     try:
         found = from_environment(reading.environ, one, key)
     except ConfigError as error:

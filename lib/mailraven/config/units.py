@@ -1,7 +1,8 @@
 """The kinds of value a config key can have: how TOML writes it, what the code gets.
 
 Every parser takes what tomllib gives (or what `from_text` made of an environment variable),
-returns the typed value, and raises ValueError with a sentence that goes behind the key's path.
+returns the typed value, and raises ValueError. Its arguments are sentences that go behind the key's
+path, or (key within a table, sentence): one for each mistake.
 """
 
 import re
@@ -28,6 +29,11 @@ class Unit:
     parse: Callable[[object], object]
     show: Callable[[object], object]  # the typed value back to what TOML would hold
     from_text: Callable[[str], object]  # an environment variable to what TOML would hold
+
+
+def sentence_of(error: ValueError) -> str:
+    """What a unit found wrong, in one line."""
+    return "; ".join(one if isinstance(one, str) else ": ".join(one) for one in error.args)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
@@ -59,6 +65,12 @@ def _said(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("this is not a text of one line")  # and the value stays out of any log
+    return value
+
+
 def _host(value: object) -> str:
     text = _text(value)
     return domain_name(text) if text else ""
@@ -67,7 +79,7 @@ def _host(value: object) -> str:
 def _size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_NUMBER:
         return value
-    match = re.fullmatch(r"([0-9]{1,12})([KMGT]?)", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"([0-9]{1,16})([KMGT]?)", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{_said(value)} is not a size (write 50M)")
     return int(match[1]) * SIZE_LETTERS[match[2]]
@@ -86,7 +98,7 @@ def show_size(value: object) -> object:
 def _duration(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_NUMBER:
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"(?:[0-9]{1,9}[smhdw])+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"(?:[0-9]{1,16}[smhdw])+", value):
         raise ValueError(f"{_said(value)} is not a duration (write 30s, 5m, 4h, 5d or 1h30m)")
     parts = re.findall(r"([0-9]+)([smhdw])", value)
     return sum(int(number) * DURATION_LETTERS[letter] for number, letter in parts)
@@ -176,7 +188,16 @@ def _list_of(parse_one: Callable[[object], object]) -> Callable[[object], object
     def parse(value: object) -> object:
         if not isinstance(value, list):
             raise ValueError(f"{_said(value)} is not a list (write [...])")
-        return tuple(parse_one(one) for one in value)
+        parsed: list[object] = []
+        mistakes: list[object] = []
+        for one in value:
+            try:
+                parsed.append(parse_one(one))
+            except ValueError as error:
+                mistakes.extend(error.args)
+        if mistakes:
+            raise ValueError(*mistakes)
+        return tuple(parsed)
 
     return parse
 
@@ -184,19 +205,17 @@ def _list_of(parse_one: Callable[[object], object]) -> Callable[[object], object
 def _routes(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         raise ValueError(f"{_said(value)} is not a table of domain = host:port")
-    return {_routed(domain): _next_hop(domain, hop) for domain, hop in value.items()}
-
-
-def _routed(domain: str) -> str:
-    return domain if domain == "*" else domain_name(domain)
-
-
-def _next_hop(domain: str, value: object) -> str:
-    try:
-        split_endpoint(_text(value))
-    except ValueError as error:
-        raise ValueError(f"{domain}: {error}") from None
-    return str(value)
+    routes: dict[str, str] = {}
+    mistakes: list[object] = []
+    for domain, next_hop in value.items():
+        try:
+            split_endpoint(_text(next_hop))
+            routes[domain if domain == "*" else domain_name(domain)] = str(next_hop)
+        except ValueError as error:
+            mistakes.extend((domain, what) for what in error.args)
+    if mistakes:
+        raise ValueError(*mistakes)
+    return routes
 
 
 def _same(value: object) -> object:
@@ -239,7 +258,7 @@ def choice(*words: str) -> Unit:
 
 
 TEXT = Unit("text", _text, _same, str)
-SECRET = Unit("secret", _text, _same, str)
+SECRET = Unit("secret", _secret, _same, str)
 HOST = Unit("host name", _host, _same, str)
 SIZE = Unit("size", _size, show_size, _number_text)
 DURATION = Unit("duration", _duration, show_duration, _number_text)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from mailraven.config.fields import Field, fields_of
 from mailraven.config.reading import read_struct
 from mailraven.config.suggest import unknown_key
+from mailraven.config.units import sentence_of
 from mailraven.files import lock_file, write_atomically
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.errors import OperationError
@@ -55,4 +56,4 @@ def _value(fields: Mapping[str, Field], key: str, text: str) -> object:
     try:
         return unit.show(unit.parse(unit.from_text(text)))
     except ValueError as error:
-        raise OperationError(f"{key}: {error}") from None
+        raise OperationError(f"{key}: {sentence_of(error)}") from None
