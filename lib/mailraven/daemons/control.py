@@ -11,6 +11,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -37,8 +38,8 @@ class _Caller(asyncio.Protocol):
         self._running: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # for the type checker
-        self._transport = transport
+        # uvloop's transports are not subclasses of asyncio.Transport, only alike.
+        self._transport = cast(asyncio.Transport, transport)
         if self._uids is not None and peer_uid(transport) not in self._uids:
             log.event("control-refused", level="warn", uid=peer_uid(transport))
             transport.abort()

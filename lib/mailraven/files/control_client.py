@@ -6,6 +6,7 @@ each other. The connection is made at the first request and again when the daemo
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -66,8 +67,8 @@ class _Line(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # for the type checker
-        self._transport = transport
+        # uvloop's transports are not subclasses of asyncio.Transport, only alike.
+        self._transport = cast(asyncio.Transport, transport)
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
