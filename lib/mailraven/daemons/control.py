@@ -42,7 +42,7 @@ class _Caller(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if self._uids is not None and peer_uid(transport) not in self._uids:
             log.event("control-refused", level="warn", uid=peer_uid(transport))
-            transport.abort()
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
