@@ -30,6 +30,13 @@ class MailboxBusy(TemporaryError):
         super().__init__(451, "4.2.0 mailbox is locked by another process")
 
 
+class OutOfStep(TemporaryError):
+    """More changed than a session can be told in order: it must end and select anew."""
+
+    def __init__(self) -> None:
+        super().__init__(451, "4.2.0 too many changes at once, connect again")
+
+
 class NoSuchMailbox(PermanentError):
     """There is no mailbox of this name, or no more. IMAP: NO [NONEXISTENT]."""
 

@@ -23,7 +23,7 @@ from mailraven.store.journal_file import (
     release_lock,
     take_lock,
 )
-from mailraven.store.state import Change, MailboxState
+from mailraven.store.state import MailboxState
 
 SLICE = 200  # messages of a large operation between two turns of the event loop
 FIRST_PAUSE = 0.001  # seconds between two tries for the lock; grows to LONGEST_PAUSE
@@ -192,18 +192,18 @@ def take_over(fresh: MailboxState, old: MailboxState) -> None:
     old.keywords += fresh.keywords[len(old.keywords) :]
     fresh.keywords = old.keywords
     fresh.odd = {uid: odd for uid, odd in old.odd.items() if fresh.place(uid) >= 0}
-    fresh.changes, fresh.first_position, fresh.logging = old.changes, old.first_position, True
+    fresh.log, fresh.logging = old.log, True
     before = dict(zip(old.uids, old.masks, strict=True))
     for uid, mask, modseq in zip(fresh.uids, fresh.masks, fresh.modseqs, strict=True):
         known = before.pop(uid, None)
         if known is None:
-            fresh.changes.append(Change(modseq, "a", uid))
+            fresh.log.add(modseq, "a", uid)
         elif known != mask:
             fresh.odd.pop(uid, None)
-            fresh.changes.append(Change(modseq, "f", uid))
+            fresh.log.add(modseq, "f", uid)
     gone_at = dict(fresh.expunged)
     for uid in before:
-        fresh.changes.append(Change(gone_at.get(uid, fresh.highest_modseq), "x", uid))
+        fresh.log.add(gone_at.get(uid, fresh.highest_modseq), "x", uid)
 
 
 async def in_thread(work: Callable[..., T], *arguments: object) -> T:

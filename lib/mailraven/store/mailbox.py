@@ -21,7 +21,7 @@ from mailraven.mail.types import ModSeq, Uid, UidValidity
 from mailraven.store import arrivals, change, scan
 from mailraven.store.arrivals import AppendData
 from mailraven.store.change import FlagChange, FlagResult
-from mailraven.store.errors import NoSuchMailbox, TooManyKeywords, store_errors
+from mailraven.store.errors import NoSuchMailbox, OutOfStep, TooManyKeywords, store_errors
 from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import keyword_line
 from mailraven.store.maildir import new_base, split_name
@@ -127,20 +127,27 @@ class Mailbox:
     @property
     def position(self) -> int:
         """The end of the log of changes: where a session that has seen all stands."""
-        state = self._folder.state
-        return state.first_position + len(state.changes)
+        return self._folder.state.log.end
 
     def changes_since(self, position: int, listener: Listener | None = None) -> list[Change]:
-        """The changes from `position` on. A `listener` says so that it has seen them all.
+        """The changes from `position` on. Raises OutOfStep if they are too many to be kept.
 
-        What every listener has seen is forgotten; nothing is kept when nobody listens.
+        An attached `listener` says with it that it has now seen them all; what every attached one
+        has seen is forgotten.
         """
-        state = self._folder.state
-        changes = state.changes[max(0, position - state.first_position) :]
-        if listener in self._listeners:
-            self._listeners[listener] = self.position
-            self._forget()
+        log = self._folder.state.log
+        changes = log.since(position)
+        if changes is None:
+            raise OutOfStep
+        if listener is not None and listener in self._listeners:
+            self._listeners[listener] = log.end
+            log.forget(min(self._listeners.values()))
         return changes
+
+    def forget_changes(self) -> None:
+        """Nobody has the mailbox open any more: its log of changes and read-ahead can go."""
+        self._folder.state.log.forget(self.position)
+        self._reader.cache.drop_window()
 
     def attach(self, listener: Listener) -> None:
         """Call `listener` (once per loop turn at most) after changes, whoever made them."""
@@ -149,9 +156,6 @@ class Mailbox:
     def detach(self, listener: Listener) -> None:
         """Call `listener` no more."""
         self._listeners.pop(listener, None)
-        self._forget()
-        if not self._listeners:
-            self._reader.cache.drop_window()
 
     async def refresh(self) -> None:
         """Take in what others did: the journal's new lines, new/, foreign changes in cur/.
@@ -178,11 +182,14 @@ class Mailbox:
         self._scan_wanted = True
 
     @property
+    def has_hints(self) -> bool:
+        """Whether a hint waits for the next refresh."""
+        return bool(self._touched) or self._scan_wanted
+
+    @property
     def wants_refresh(self) -> bool:
         """Whether a hint waits, or the journal is not as we know it."""
-        if self._touched or self._scan_wanted:
-            return True
-        return not self._folder.journal.is_unchanged()
+        return self.has_hints or not self._folder.journal.is_unchanged()
 
     async def append(self, data: AppendData) -> Uid:
         """Add a message, durably; its UID."""
@@ -230,10 +237,10 @@ class Mailbox:
         """Move messages to `dest`; (old UID, new UID) of each that is still there. RFC 6851"""
         return await self._transfer(uids, dest, moving=True)
 
-    async def keyword_mask(self, names: Iterable[bytes], create: bool) -> int:
-        r"""The mask of flags and keywords such as b"\Seen" and b"$Forwarded".
+    async def keyword_mask(self, names: Iterable[str], create: bool) -> int:
+        """The mask of keywords such as "$Forwarded", in any case.
 
-        Unknown keywords are made if `create`, else they count nothing. Raises TooManyKeywords.
+        Unknown ones are made if `create`, else they count nothing. Raises TooManyKeywords.
         """
         wanted = list(names)
         if create and self._unknown(wanted):
@@ -244,7 +251,7 @@ class Mailbox:
                         raise TooManyKeywords
                     lines.append(keyword_line(number, word))
                 self._folder.write(lines)
-        return flags.mask_of_names(wanted, self.keywords)
+        return self._keyword_bits(wanted)
 
     async def claim_recent(self) -> range:
         r"""The UIDs that are \Recent for the calling session and for no other. RFC 3501 §2.3.2"""
@@ -329,9 +336,9 @@ class Mailbox:
     ) -> list[tuple[Uid, Uid]]:
         used = self._used_keywords(uids)
         async with self._errors(), dest._errors():
-            there = await dest.keyword_mask([word for _, word in used], create=True)
-            bits = {here: flags.mask_of_names([word], dest.keywords) for here, word in used}
-            way = arrivals.Transfer(self._folder, dest._folder, bits if there else {}, moving)
+            await dest.keyword_mask([word for _, word in used], create=True)
+            bits = {here: dest._keyword_bits([word]) for here, word in used}
+            way = arrivals.Transfer(self._folder, dest._folder, bits, moving)
             pairs = await arrivals.transfer(way, uids)
             done = {old for old, _ in pairs}
             stale = [uid for uid in uids if uid not in done and self.place(uid) >= 0]
@@ -340,35 +347,37 @@ class Mailbox:
                 pairs += await arrivals.transfer(way, stale)
             return [(Uid(old), Uid(new)) for old, new in pairs]
 
-    def _used_keywords(self, uids: Sequence[int]) -> list[tuple[int, bytes]]:
+    def _used_keywords(self, uids: Sequence[int]) -> list[tuple[int, str]]:
         """The bits and names of the keywords that the messages have."""
         used = 0
         for uid in uids:
             at = self.place(uid)
             used |= self.masks[at] if at >= 0 else 0
         bits = ((flags.keyword_bit(n), word) for n, word in enumerate(self.keywords))
-        return [(bit, word.encode("latin-1", "replace")) for bit, word in bits if used & bit]
+        return [(bit, word) for bit, word in bits if used & bit]
 
-    def _unknown(self, names: Sequence[bytes]) -> list[str]:
+    def _keyword_bits(self, names: Sequence[str]) -> int:
+        """The bits of those `names` that the mailbox knows."""
+        known = {word.lower(): flags.keyword_bit(n) for n, word in enumerate(self.keywords)}
+        mask = 0
+        for name in names:
+            mask |= known.get(name.lower(), 0)
+        return mask
+
+    def _unknown(self, names: Sequence[str]) -> list[str]:
         """The keywords among `names` that this mailbox does not have, each once."""
         known = {keyword.lower() for keyword in self.keywords}
         fresh: dict[str, str] = {}
         for name in names:
-            word = name.decode("latin-1")
-            if not word.startswith("\\") and word.lower() not in known:
-                fresh.setdefault(word.lower(), word)
+            if name.lower() not in known:
+                fresh.setdefault(name.lower(), name)
         return list(fresh.values())
 
     def _is_there(self, name: str) -> bool:
         return os.path.lexists(f"{self._folder.cur}/{name}")
 
-    def _forget(self) -> None:
-        self._folder.state.forget_changes(min(self._listeners.values(), default=self.position))
-
     def _tell_soon(self) -> None:
-        if not self._listeners:
-            self._forget()
-        elif not self._telling:
+        if self._listeners and not self._telling:
             self._telling = True
             asyncio.get_running_loop().call_soon(self._tell)
 

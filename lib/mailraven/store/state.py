@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mailraven.mail.flags import DELETED, SEEN, suffix_of
 
 HISTORY_LIMIT = 10_000  # expunged UIDs remembered for QRESYNC. RFC 7162 §3.2.5.2
+LOG_LIMIT = 200_000  # changes that a session may be behind
 FEW = 64  # stretches that an expunge leaves: up to here they are joined, else filtered
 
 Listener = Callable[[], None]
@@ -28,6 +29,46 @@ class Change(NamedTuple):
     modseq: int
     kind: str
     uid: int
+
+
+class ChangeLog:
+    """The last changes, each at a position that counts all that ever were. Bounded."""
+
+    __slots__ = ("_first", "_kinds", "_modseqs", "_uids")
+
+    def __init__(self) -> None:
+        self._first = 0  # the position of the first change that is kept
+        self._kinds = bytearray()
+        self._modseqs = array("Q")  # arrays: 17 octets a change, not 150
+        self._uids = array("L")
+
+    @property
+    def end(self) -> int:
+        """The position of the next change."""
+        return self._first + len(self._uids)
+
+    def add(self, modseq: int, kind: str, uid: int) -> None:
+        """Append a change; the older half is forgotten above LOG_LIMIT."""
+        if len(self._uids) >= LOG_LIMIT:
+            self.forget(self._first + LOG_LIMIT // 2)
+        self._modseqs.append(modseq)
+        self._kinds.append(ord(kind))
+        self._uids.append(uid)
+
+    def since(self, position: int) -> list[Change] | None:
+        """The changes from `position` on; None if some of them are forgotten."""
+        start = position - self._first
+        if start < 0:
+            return None
+        columns = (self._modseqs[start:], self._kinds[start:].decode(), self._uids[start:])
+        return [Change(*change) for change in zip(*columns, strict=True)]
+
+    def forget(self, position: int) -> None:
+        """Forget the changes before `position`."""
+        count = position - self._first
+        if count > 0:
+            del self._modseqs[:count], self._kinds[:count], self._uids[:count]
+            self._first = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +87,15 @@ class MailboxState:
     __slots__ = (
         "bases",
         "by_base",
-        "changes",
         "dates",
         "deleted",
         "durable_modseq",
         "durable_uid",
         "expunged",
-        "first_position",
         "highest_modseq",
         "history_from",
         "keywords",
+        "log",
         "logging",
         "masks",
         "modseqs",
@@ -91,8 +131,7 @@ class MailboxState:
         self.expunged: deque[tuple[int, int]] = deque(maxlen=HISTORY_LIMIT)  # (UID, MODSEQ)
         self.history_from = 0  # `expunged` is complete for later MODSEQs
         self.logging = False  # whether changes are noted: not while a journal is first read
-        self.changes: list[Change] = []
-        self.first_position = 0  # the position of changes[0]
+        self.log = ChangeLog()
 
     def place(self, uid: int) -> int:
         """The index of `uid` in the arrays, -1 if it is not there."""
@@ -162,13 +201,6 @@ class MailboxState:
         self.expunged.append((uid, modseq))
         self.highest_modseq = max(self.highest_modseq, modseq)
 
-    def forget_changes(self, position: int) -> None:
-        """Forget the changes before `position`: every session has seen them."""
-        count = position - self.first_position
-        if count > 0:
-            del self.changes[:count]
-            self.first_position += count
-
     def count_all(self, masks: Iterable[int], size: int) -> None:
         """Count messages that were put into the arrays in bulk."""
         for mask in masks:
@@ -186,7 +218,7 @@ class MailboxState:
         if modseq > self.highest_modseq:
             self.highest_modseq = modseq
         if self.logging:
-            self.changes.append(Change(modseq, kind, uid))
+            self.log.add(modseq, kind, uid)
 
     def _cut(self, places: list[int]) -> None:
         """Replace the arrays by new ones without the indexes `places` (ascending)."""

@@ -1,0 +1,253 @@
+"""The mailboxes of an account: list, create, delete, rename, subscribe; special use.
+
+All functions wait for the disk (call them in a thread) and raise the errors of errors.py.
+`mailraven.subscriptions` has one name a line; `mailraven.special-use` lines such as "\\Sent Sent".
+Both are UTF-8 and may be edited by hand.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailraven.files import fsync_dir, lock_file, write_atomically
+from mailraven.store.errors import (
+    BadMailboxName,
+    MailboxExists,
+    NoSuchMailbox,
+    StoreUnavailable,
+    store_errors,
+)
+from mailraven.store.journal import keyword_line
+from mailraven.store.journal_file import lock_mailbox, open_journal
+from mailraven.store.names import (
+    INBOX,
+    SEPARATOR,
+    canonical,
+    find,
+    is_mailbox,
+    name_of,
+    place_of,
+    superiors,
+)
+
+SUBSCRIPTIONS = "mailraven.subscriptions"
+SPECIAL_USE = "mailraven.special-use"
+ACCOUNT_LOCK = "mailraven.account.lock"
+FIRST_MAILBOXES = {
+    "Sent": "\\Sent",
+    "Drafts": "\\Drafts",
+    "Junk": "\\Junk",
+    "Trash": "\\Trash",
+    "Archive": "\\Archive",
+}  # with their special use. RFC 6154 §2
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxInfo:
+    r"""A name for LIST. Not `selectable`: no mailbox, but others lie below it (\NonExistent)."""
+
+    name: str
+    special_use: str | None
+    subscribed: bool
+    has_children: bool
+    selectable: bool
+
+
+def create_mailboxes(maildir: Path) -> None:
+    """Make the Maildir of a new account, with the mailboxes that clients expect, subscribed.
+
+    Thunderbird shows only subscribed ones. What is there already stays as it is.
+    """
+    with store_errors(), _locked(_made(maildir)):
+        for name in FIRST_MAILBOXES:
+            if not is_mailbox(place_of(maildir, name)):
+                _make_folder(maildir, place_of(maildir, name))
+        if not (maildir / SPECIAL_USE).exists():
+            _write_lines(maildir / SPECIAL_USE, [f"{u} {n}" for n, u in FIRST_MAILBOXES.items()])
+        if not (maildir / SUBSCRIPTIONS).exists():
+            _write_lines(maildir / SUBSCRIPTIONS, [INBOX, *FIRST_MAILBOXES])
+
+
+def list_mailboxes(maildir: Path) -> list[MailboxInfo]:
+    """All names, sorted, INBOX first: mailboxes, those above them, and subscribed ones."""
+    with store_errors():
+        there = {INBOX} | set(_folders(maildir))
+        subscribed = set(_read_lines(maildir / SUBSCRIPTIONS))
+        uses = special_uses(maildir)
+    parents = {above for name in there for above in superiors(name)}
+    names = sorted(there | parents | subscribed, key=lambda name: (name != INBOX, name))
+    return [
+        MailboxInfo(name, uses.get(name), name in subscribed, name in parents, name in there)
+        for name in names
+    ]
+
+
+def special_uses(maildir: Path) -> dict[str, str]:
+    r"""The special use of mailboxes: {"Sent": "\Sent"}."""
+    uses = {}
+    for line in _read_lines(maildir / SPECIAL_USE):
+        use, _, name = line.partition(" ")
+        if use.startswith("\\") and name:
+            uses[name] = use
+    return uses
+
+
+def create(maildir: Path, name: str) -> None:
+    """Make a mailbox, and those above it (RFC 9051 §6.3.4). Raises MailboxExists."""
+    name = canonical(name)
+    with store_errors(), _locked(maildir):
+        if is_mailbox(place_of(maildir, name)):
+            raise MailboxExists
+        for new in [*superiors(name), name]:
+            place = place_of(maildir, new)
+            if not is_mailbox(place):
+                _make_folder(maildir, place)
+
+
+def delete(maildir: Path, name: str) -> None:
+    """Remove a mailbox with its messages; those below it stay. Raises NoSuchMailbox.
+
+    It is moved aside first, so it is gone at once and not half there after a crash.
+    """
+    place = find(maildir, name)
+    if place == maildir:
+        raise BadMailboxName("INBOX cannot be deleted")
+    with store_errors(), _locked(maildir):
+        aside = maildir / "tmp" / f"deleted.{secrets.token_hex(8)}"
+        place.rename(aside)
+        os.utime(aside)  # rename keeps the time by which tmp/ is cleaned
+        fsync_dir(maildir)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def rename(maildir: Path, old: str, new: str) -> None:
+    """Rename a mailbox and all below it; of INBOX the messages move and it stays, empty.
+
+    RFC 9051 §6.3.6. Raises NoSuchMailbox, MailboxExists, BadMailboxName.
+    """
+    old, new = canonical(old), canonical(new)
+    if old == INBOX:
+        create(maildir, new)
+        with store_errors():
+            _move_messages(maildir, place_of(maildir, new))
+        return
+    with store_errors(), _locked(maildir):
+        moves = _moves(maildir, old, new)
+        for above in superiors(new):
+            if not is_mailbox(place_of(maildir, above)):
+                _make_folder(maildir, place_of(maildir, above))
+        for source, target in moves:
+            source.rename(target)
+        fsync_dir(maildir)
+        _rename_special_use(maildir, old, new)
+
+
+def subscribe(maildir: Path, name: str) -> None:
+    """Add `name` to the subscriptions; it need not exist. RFC 9051 §6.3.7"""
+    _change_subscriptions(maildir, add={canonical(name)}, remove=set())
+
+
+def unsubscribe(maildir: Path, name: str) -> None:
+    """Take `name` out of the subscriptions."""
+    _change_subscriptions(maildir, add=set(), remove={canonical(name), name})
+
+
+def _change_subscriptions(maildir: Path, add: set[str], remove: set[str]) -> None:
+    with store_errors(), _locked(maildir):
+        names = set(_read_lines(maildir / SUBSCRIPTIONS))
+        changed = (names | add) - remove
+        if changed != names:
+            _write_lines(maildir / SUBSCRIPTIONS, sorted(changed))
+
+
+def _folders(maildir: Path) -> Iterator[str]:
+    """The names of all mailboxes but INBOX."""
+    for folder in maildir.iterdir():
+        name = name_of(folder.name)
+        if name is not None and name.upper() != INBOX and is_mailbox(folder):
+            yield name
+
+
+def _moves(maildir: Path, old: str, new: str) -> list[tuple[Path, Path]]:
+    """Which folders a rename moves where."""
+    if new == INBOX or is_mailbox(place_of(maildir, new)):
+        raise MailboxExists
+    if new.startswith(old + SEPARATOR):
+        raise BadMailboxName("a mailbox cannot move below itself")
+    below = old + SEPARATOR
+    names = [name for name in _folders(maildir) if name == old or name.startswith(below)]
+    if not names:
+        raise NoSuchMailbox
+    moves = [(find(maildir, n), place_of(maildir, new + n.removeprefix(old))) for n in names]
+    if any(target.exists() for _, target in moves):
+        raise MailboxExists
+    return sorted(moves)
+
+
+def _move_messages(inbox: Path, target: Path) -> None:
+    """Move all messages of INBOX; the next scans of both mailboxes give and take the UIDs."""
+    journal = open_journal(str(inbox), inbox)
+    keywords = journal.state.keywords
+    journal.close()
+    with lock_mailbox(str(inbox)):
+        copy = open_journal(str(target), inbox)
+        copy.write("".join(keyword_line(n, word) for n, word in enumerate(keywords)))
+        copy.close()
+        for place in ("cur", "new"):
+            for path in (inbox / place).iterdir():
+                if not path.name.startswith("."):
+                    path.rename(target / place / path.name)
+            fsync_dir(target / place)
+
+
+def _rename_special_use(maildir: Path, old: str, new: str) -> None:
+    uses = special_uses(maildir)
+    if old in uses:
+        names = ((new if name == old else name, use) for name, use in uses.items())
+        _write_lines(maildir / SPECIAL_USE, [f"{use} {name}" for name, use in names])
+
+
+def _made(maildir: Path) -> Path:
+    """`maildir`, with its three folders."""
+    maildir.mkdir(0o770, parents=True, exist_ok=True)
+    for name in ("tmp", "new", "cur"):
+        (maildir / name).mkdir(0o770, exist_ok=True)
+    return maildir
+
+
+def _make_folder(maildir: Path, place: Path) -> None:
+    """Make a mailbox folder whole, then put it into its place, durably."""
+    aside = maildir / "tmp" / f"new.{secrets.token_hex(8)}"
+    _made(aside)
+    (aside / "maildirfolder").touch(0o660)  # Maildir++: this is no account's own Maildir
+    try:
+        aside.rename(place)
+    except OSError:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    fsync_dir(maildir)
+
+
+@contextmanager
+def _locked(maildir: Path) -> Iterator[None]:
+    """One change of the account's mailboxes at a time."""
+    try:
+        with lock_file(maildir / ACCOUNT_LOCK, 0o660):
+            yield
+    except FileExistsError as error:  # a plain file where a mailbox should be
+        raise StoreUnavailable from error
+
+
+def _read_lines(path: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        lines = path.read_text("utf-8", "replace").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    return []
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    write_atomically(path, "".join(f"{line}\n" for line in lines).encode(), 0o660)

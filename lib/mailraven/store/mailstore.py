@@ -1,0 +1,267 @@
+"""The open mailboxes of one process: each once, however many sessions use it.
+
+inotify tells what other processes and programs do; a mailbox in use takes it in at once, one that
+is only remembered notes it for the next time. Without watches left, every refresh looks itself.
+"""
+
+import asyncio
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailraven.files import Watcher, WatchesExhausted, WatchEvent
+from mailraven.files import watch as inotify
+from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.observe import log
+from mailraven.store import names
+from mailraven.store.journal import NAME as JOURNAL_NAME
+from mailraven.store.mailbox import Mailbox, open_mailbox
+
+REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
+REMEMBERED_MESSAGES = 300_000  # in all of these
+
+_FILES = inotify.MOVED_TO | inotify.CREATE
+_CUR = _FILES | inotify.MOVED_FROM | inotify.DELETE
+_SELF = inotify.DELETE_SELF | inotify.MOVE_SELF
+_FOLDER = inotify.MODIFY | inotify.MOVED_TO | _SELF
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCounts:
+    """What STATUS tells. RFC 9051 §6.3.11, RFC 7162 §3.1.7, RFC 8438"""
+
+    messages: int
+    recent: int
+    unseen: int
+    uid_next: int
+    uid_validity: int
+    highest_modseq: int
+    size: int
+    deleted: int
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """An open mailbox, how many use it, its watches, and which folder it was opened on."""
+
+    mailbox: Mailbox
+    inode: int
+    users: int = 0
+    refreshing: bool = False
+    again: bool = False
+
+
+class MailStore:
+    """See the module. Use it from one event loop; `shut` ends it."""
+
+    def __init__(self, watcher: Watcher | None) -> None:
+        """With a `watcher` of its own, which it closes in the end; None: no inotify."""
+        self._watcher = watcher
+        self._held: dict[str, _Held] = {}  # by folder; the longest unused first
+        self._opening: dict[str, asyncio.Task[_Held]] = {}
+        self._watched: dict[Path, _Held] = {}
+        self._watches: dict[Path, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        if watcher is not None:
+            self._loop.add_reader(watcher.fileno(), self._read_events)
+
+    async def open(self, maildir: Path, name: str) -> Mailbox:
+        """The mailbox `name` of the account with this Maildir, up to date. Raises NoSuchMailbox.
+
+        Give it back with `close`.
+        """
+        path = names.find(maildir, name)
+        held = self._known(path) or await self._opened(path, maildir)
+        held.users += 1
+        try:
+            self._read_events()
+            await held.mailbox.refresh()
+        except BaseException:
+            self._release(held)
+            raise
+        return held.mailbox
+
+    async def close(self, mailbox: Mailbox) -> None:
+        """A session has left `mailbox`."""
+        for held in self._held.values():
+            if held.mailbox is mailbox:
+                self._release(held)
+                return
+        mailbox.close()  # it was deleted or replaced meanwhile
+
+    async def status(self, maildir: Path, name: str) -> StatusCounts:
+        """The counts of a mailbox, all of one moment. Raises NoSuchMailbox."""
+        mailbox = await self.open(maildir, name)
+        try:
+            return counts_of(mailbox)
+        finally:
+            await self.close(mailbox)
+
+    def shut(self) -> None:
+        """Close every mailbox and the watcher."""
+        for task in self._tasks | set(self._opening.values()):
+            task.cancel()
+        for held in list(self._held.values()):
+            self._drop(held)
+        if self._watcher is not None:
+            self._loop.remove_reader(self._watcher.fileno())
+            self._watcher.close()
+            self._watcher = None
+
+    def _known(self, path: Path) -> _Held | None:
+        """The open mailbox of the folder `path`; None if the folder is another by now."""
+        held = self._held.pop(str(path), None)
+        if held is None:
+            return None
+        self._held[str(path)] = held  # at the end: used last
+        if not held.mailbox.gone and _inode(path) == held.inode:
+            return held
+        self._drop(held)
+        return None
+
+    async def _opened(self, path: Path, maildir: Path) -> _Held:
+        """Open the folder; who asks meanwhile waits for the same."""
+        key = str(path)
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._open_folder(path, maildir))
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _open_folder(self, path: Path, maildir: Path) -> _Held:
+        mailbox = await open_mailbox(path, maildir)
+        held = _Held(mailbox, _inode(path))
+        self._held[str(path)] = held
+        self._watch(held, path)
+        if mailbox.watched:
+            # What happened between the first listing and the watches went unnoticed.
+            mailbox.hint_all()
+        return held
+
+    def _watch(self, held: _Held, path: Path) -> None:
+        if self._watcher is None:
+            return
+        masks = {path: _FOLDER, path / "new": _FILES, path / "cur": _CUR}
+        try:
+            for folder, mask in masks.items():
+                self._watches[folder] = self._watcher.add(folder, mask)
+                self._watched[folder] = held
+        except (WatchesExhausted, OSError):
+            self._unwatch(held)
+            return
+        held.mailbox.watched = True
+
+    def _unwatch(self, held: _Held) -> None:
+        held.mailbox.watched = False
+        for folder in [folder for folder, owner in self._watched.items() if owner is held]:
+            del self._watched[folder]
+            wd = self._watches.pop(folder)
+            if self._watcher is not None:
+                self._watcher.remove(wd)
+
+    def _release(self, held: _Held) -> None:
+        held.users -= 1
+        if held.users > 0:
+            return
+        held.mailbox.forget_changes()
+        if held.mailbox.gone:
+            self._drop(held)
+        self._forget_some()
+
+    def _forget_some(self) -> None:
+        """Close the mailboxes that nobody has used for longest, above what may be remembered."""
+        unused = [held for held in self._held.values() if held.users == 0]
+        messages = sum(len(held.mailbox.uids) for held in unused)
+        while len(unused) > REMEMBERED or (messages > REMEMBERED_MESSAGES and len(unused) > 1):
+            oldest = unused.pop(0)
+            messages -= len(oldest.mailbox.uids)
+            self._drop(oldest)
+
+    def _drop(self, held: _Held) -> None:
+        """Forget a mailbox. One in use is closed when its last session leaves."""
+        self._unwatch(held)
+        for key in [key for key, other in self._held.items() if other is held]:
+            del self._held[key]
+        if held.users == 0:
+            held.mailbox.close()
+
+    def _read_events(self) -> None:
+        if self._watcher is None:
+            return
+        for event in self._watcher.read():
+            if event.path is None:
+                self._lost_events()
+            else:
+                self._on_event(event, event.path)
+
+    def _lost_events(self) -> None:
+        for held in list(self._held.values()):
+            held.mailbox.hint_all()
+            self._refresh_soon(held)
+
+    def _on_event(self, event: WatchEvent, folder: Path) -> None:
+        held = self._watched.get(folder)
+        if held is None:
+            return
+        mailbox = held.mailbox
+        match folder.name:
+            case "new" if folder.parent == mailbox.folder:
+                self._refresh_soon(held)
+                return
+            case "cur" if folder.parent == mailbox.folder:
+                mailbox.hint(event.name)
+        relevant = event.name == JOURNAL_NAME or event.mask & _SELF or mailbox.has_hints
+        if relevant and mailbox.wants_refresh:
+            self._refresh_soon(held)
+
+    def _refresh_soon(self, held: _Held) -> None:
+        """Take in changes now if somebody uses the mailbox; else `open` will."""
+        if held.users == 0:
+            return
+        if held.refreshing:
+            held.again = True
+            return
+        held.refreshing = True
+        task = self._loop.create_task(self._refresh(held))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _refresh(self, held: _Held) -> None:
+        try:
+            held.again = True
+            while held.again and not held.mailbox.gone:
+                held.again = False
+                await held.mailbox.refresh()
+        except (TemporaryError, PermanentError) as error:
+            log.event(
+                "mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=str(error)
+            )
+        except Exception:
+            log.exception("mailbox-refresh", folder=str(held.mailbox.folder))
+        finally:
+            held.refreshing = False
+
+
+def counts_of(mailbox: Mailbox) -> StatusCounts:
+    """The counts of an open mailbox."""
+    state = mailbox.state
+    uids, recent = state.uids, bisect_left(state.uids, state.recent_from)
+    return StatusCounts(
+        messages=len(uids),
+        recent=len(uids) - recent,
+        unseen=state.unseen,
+        uid_next=state.uid_next,
+        uid_validity=state.uid_validity,
+        highest_modseq=state.highest_modseq,
+        size=state.size,
+        deleted=state.deleted,
+    )
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
