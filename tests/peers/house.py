@@ -121,11 +121,11 @@ def answer(reply: tuple[str, list[bytes]]) -> list[bytes]:
 
 @contextmanager
 def running_house(
-    root: Path, address: str, environ: Mapping[str, str], port_base: int = 20000
+    root: Path, address: str, environ: Mapping[str, str], users: int = USERS, workers: int = 1
 ) -> Iterator[House]:
     """Start a server below `root` on `address`; at the end it must stop cleanly on SIGTERM."""
     command = [sys.executable, "bin/mailraven", "run", "--root", str(root), "--address", address]
-    command += ["--port-base", str(port_base), "--demo-users", str(USERS)]
+    command += ["--demo-users", str(users), "--workers", str(workers)]
     output = root.parent / f"{root.name}.log"
     with output.open("wb") as log:
         process = subprocess.Popen(
