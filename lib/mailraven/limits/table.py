@@ -66,25 +66,22 @@ class SlidingWindows:
         return Verdict(_until_fits(slots, limit - cost, width, now), denials)
 
     def snapshot(self, now: float) -> list[Use]:
-        """What is still in some window, the longest not asked for first."""
-        uses = [
-            Use(key, window, _alive(slots, math.floor(now * SLOTS / window)))
-            for (key, window), slots in list(self._used.items())
-        ]
-        return [use for use in uses if use.slots]
+        """What is still in some window, the longest not asked for first; the rest is forgotten."""
+        uses = []
+        for (key, window), slots in list(self._used.items()):
+            alive = _alive(slots, math.floor(now * SLOTS / window))
+            if alive:
+                uses.append(Use(key, window, alive))
+            else:
+                del self._used[key, window]
+                self._denials.pop((key, window), None)
+        return uses
 
     def restore(self, uses: Iterable[Use]) -> None:
         """Take over what `snapshot` gave."""
         for key, window, slots in uses:
             if window > 0:
                 self._put((key, window), tuple(slots))
-
-    def forget_idle(self, now: float) -> None:
-        """Drop the keys that have nothing in their window any more."""
-        for place, slots in list(self._used.items()):
-            if not _alive(slots, math.floor(now * SLOTS / place[1])):
-                del self._used[place]
-                self._denials.pop(place, None)
 
     def _put(self, place: tuple[str, float], slots: Slots) -> None:
         self._used[place] = slots
