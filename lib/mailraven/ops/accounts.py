@@ -17,10 +17,10 @@ from mailraven.files import fsync_dir
 from mailraven.ops.audit import record
 from mailraven.ops.edit import edit_toml, replace_file, toml_of
 from mailraven.ops.errors import OperationError
-from mailraven.ops.mailboxes import make_mailboxes
 from mailraven.ops.names import checked_account, directory_of, require_domain
 from mailraven.ops.ownership import give_to_owner_of
 from mailraven.ops.passwords import check_password
+from mailraven.store.account import create_mailboxes
 
 
 def add_account(
@@ -111,7 +111,7 @@ def make_mail_folder(config: Config, local: str, domain: str) -> None:
     aside = place.with_name(f".new-{local}-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(mode=0o700)
-    make_mailboxes(aside / "Maildir")
+    create_mailboxes(aside / "Maildir")
     give_to_owner_of(config.paths.mail, place.parent)
     aside.rename(place)
     fsync_dir(place.parent)

@@ -14,8 +14,8 @@ from mailraven.auth.passwords import DEMO_COST, make_entry
 from mailraven.ops.certificates import ensure_authority, ensure_server_certificate
 from mailraven.ops.dkim_keys import make_dkim_keys
 from mailraven.ops.errors import OperationError
-from mailraven.ops.mailboxes import make_mailboxes
 from mailraven.ops.passwords import generate_password
+from mailraven.store.account import create_mailboxes
 
 DOMAIN = "demo.test"  # RFC 2606 §2: never a real domain
 HOSTNAME_LABEL = "mx"
@@ -186,7 +186,7 @@ def _make_domain(root: Path, wishes: _Wishes, password: str) -> None:
     if missing:
         _add_passwords(folder / "passwords", missing, password)
     for local in missing:
-        make_mailboxes(root / "mail" / wishes.domain / local / "Maildir")
+        create_mailboxes(root / "mail" / wishes.domain / local / "Maildir")
         (accounts / f"{local}.toml").write_text(f'display_name = "Demo {local}"\n')
     if not (folder / "aliases").exists():
         (folder / "aliases").write_text("postmaster: u000\nabuse: u000\n")
