@@ -92,7 +92,7 @@ class House:
             self.recipients.append(path)
             self.engine.reply(250, "2.1.5 ok")
         elif path.endswith("@example.org"):
-            self.engine.reply(550, "5.1.1 no such user")
+            self.engine.reply(550, "5.1.1 no such user here")
         else:
             self.engine.reply(550, "5.7.1 relaying denied")
 
@@ -100,7 +100,7 @@ class House:
         self.messages.append(b"".join(self.parts))
         self.parts.clear()
         for _ in self.recipients if self.kind == "lmtp" else [""]:
-            self.engine.reply(250, "2.0.0 ok")
+            self.engine.reply(250, "2.0.0 ok 0123456789ab")
 
     def auth(self, mechanism: str, initial: bytes | None) -> None:
         self.login = [mechanism.encode()] + ([] if initial is None else [initial])
