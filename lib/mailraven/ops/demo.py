@@ -37,11 +37,13 @@ listen = ["{host}:{smtp}"]
 submission = ["{host}:{submission}"]
 submissions = ["{host}:{submissions}"]
 workers = {workers}
+plaintext_auth = {plaintext}
 
 [imap]
 listen = ["{host}:{imap}"]
 listen_tls = ["{host}:{imaps}"]
 workers = {workers}
+plaintext_auth = {plaintext}
 
 [http]
 listen = ["{host}:{http}"]
@@ -154,6 +156,8 @@ def _config(root: Path, wishes: _Wishes, ports: dict[str, int]) -> str:
         hostname=f"{HOSTNAME_LABEL}.{wishes.domain}",
         root=json.dumps(str(root))[1:-1],  # the escapes of JSON are those of TOML
         host=host,
+        # What never leaves the machine may go without TLS: load tools do.
+        plaintext="true" if ip_address(wishes.address).is_loopback else "false",
         workers=wishes.workers,
         **ports,
     )
@@ -192,7 +196,8 @@ def _make_domain(root: Path, wishes: _Wishes, password: str) -> None:
         (folder / "aliases").write_text("postmaster: u000\nabuse: u000\n")
     if not (folder / "dkim").exists():
         make_dkim_keys(folder / "dkim")
-    (folder / "domain.toml").touch()
+    if not (folder / "domain.toml").exists():  # last: from now on the domain is there
+        (folder / "domain.toml").write_text('description = "the demo"\n')
 
 
 def _add_passwords(path: Path, locals_: list[str], password: str) -> None:
