@@ -1,0 +1,72 @@
+"""The manual pages say what the source does: standards, log events and their keys."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+SOURCES = sorted((TOP / "lib").rglob("*.py"))
+PAGES = sorted((TOP / "man").glob("*.[0-9]"))
+STANDARDS = TOP / "man" / "mailraven-standards.7"
+LOG = TOP / "man" / "mailraven-log.5"
+RFC = re.compile(r"\bRFCs?\s(\d{3,5})\b")
+ROW = re.compile(r"^\.It (\d+) Ta (yes|partly|no) Ta \S.*$", re.MULTILINE)
+
+
+def test_every_standard_in_the_source_is_in_the_standards_page() -> None:
+    listed = {number for number, _ in ROW.findall(STANDARDS.read_text())}
+    cited = {number for path in SOURCES for number in RFC.findall(path.read_text())}
+    assert not sorted(cited - listed)
+
+
+def test_the_standards_page_lists_each_standard_once() -> None:
+    numbers = [number for number, _ in ROW.findall(STANDARDS.read_text())]
+    assert len(numbers) == len(set(numbers))
+    assert len(numbers) == STANDARDS.read_text().count("\n.It ") - len(("yes", "partly", "no"))
+
+
+def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(event, key) of each literal event(...) and exception(...); key "" for the event itself."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        called, first = ast.unparse(node.func).rpartition(".")[2], node.args[0]
+        if called not in ("event", "exception") or not isinstance(first, ast.Constant):
+            continue
+        yield str(first.value), ""
+        keys = [key for word in node.keywords for key in _names(word)]
+        yield from ((str(first.value), key) for key in keys if key != "level")
+
+
+def _names(word: ast.keyword) -> list[str]:
+    """The keys of `key=...`, and of `**{"from": ...}` for those that Python keeps for itself."""
+    if word.arg is not None:
+        return [word.arg]
+    keys = word.value.keys if isinstance(word.value, ast.Dict) else []
+    return [key.value for key in keys if isinstance(key, ast.Constant)]
+
+
+def all_logged() -> set[tuple[str, str]]:
+    return {found for path in SOURCES for found in logged(ast.parse(path.read_text()))}
+
+
+def test_every_event_is_in_the_log_page() -> None:
+    documented = set(re.findall(r"^\.It Ic (\S+)", LOG.read_text(), re.MULTILINE))
+    assert not sorted({event for event, _ in all_logged()} - documented)
+
+
+def test_every_key_of_an_event_is_in_the_log_page() -> None:
+    documented = set(re.findall(r"^\.It Va (\S+)", LOG.read_text(), re.MULTILINE))
+    assert not sorted({key for _, key in all_logged() if key} - documented)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_manual_page_is_clean_mdoc(page: Path) -> None:
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
