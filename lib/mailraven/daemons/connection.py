@@ -139,6 +139,11 @@ class Connection(asyncio.Protocol):
         self._size = 0
         return data
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the peer reads more slowly than we write: `drain` would wait."""
+        return self._paused
+
     def has_input(self) -> bool:
         """Whether a read would return at once."""
         return bool(self._backlog) or self._eof

@@ -1,0 +1,167 @@
+"""Which function serves which command, and what its errors answer."""
+
+from mailraven.daemons import (
+    imap_append,
+    imap_auth,
+    imap_fetch,
+    imap_idle,
+    imap_mailboxes,
+    imap_messages,
+    imap_select,
+)
+from mailraven.daemons.connection import Closed
+from mailraven.daemons.imap_selected import Telling
+from mailraven.daemons.imap_session import Session
+from mailraven.imap import commands
+from mailraven.imap.capabilities import ENABLABLE
+from mailraven.imap.errors import Refusal
+from mailraven.imap.events import AppendBegin, Command
+from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
+from mailraven.observe import log
+from mailraven.store import errors
+
+# RFC 5530 §3; what is absent is UNAVAILABLE when it may pass, CANNOT when not.
+CODES: dict[type[Exception], str] = {
+    errors.NoSuchMailbox: "NONEXISTENT",
+    errors.MailboxExists: "ALREADYEXISTS",
+    errors.BadMailboxName: "CANNOT",
+    errors.TooManyKeywords: "LIMIT",
+    errors.MessageGone: "EXPUNGEISSUED",
+    errors.MailboxBusy: "INUSE",
+    errors.StoreFull: "OVERQUOTA",
+}
+NUMBERED = (commands.Fetch, commands.Store, commands.Search)
+
+
+async def answer(session: Session, event: Command | AppendBegin) -> None:
+    """Serve one command to its tagged answer, whatever goes wrong."""
+    request = event.request
+    try:
+        if isinstance(request, commands.StartTls):
+            await imap_auth.start_tls(session)
+            return
+        status, text = b"OK", await perform(session, request)
+    except PeerError as error:
+        status, text = b"BAD", error.reply.encode()
+    except Refusal as refusal:
+        status, text = b"NO", refusal.text.encode()
+    except (TemporaryError, PermanentError) as error:
+        status, text = b"NO", _refusal_text(error)
+    except (Closed, ConnectionError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("bug", session=session.id, command=type(request).__name__)
+        session.engine.finish(b"NO", b"[SERVERBUG] internal error")
+        session.engine.bye(b"internal error")
+        return
+    await _conclude(session, request, status, text)
+
+
+async def _conclude(
+    session: Session, request: commands.Request, status: bytes, text: bytes
+) -> None:
+    """Tell what is new, then answer. RFC 3501 §7: numbers shift only where they may."""
+    if isinstance(request, NUMBERED):
+        session.announce(told=Telling(request.by_uid, request.by_uid))
+    elif session.selected and not session.selected.mailbox.gone:
+        await session.catch_up()
+    session.engine.finish(status, text)
+    if session.selected and session.selected.mailbox.gone:
+        session.engine.bye(b"the selected mailbox was deleted")
+
+
+def _refusal_text(error: TemporaryError | PermanentError) -> bytes:
+    """NO with a response code instead of SMTP's numbers."""
+    default = "UNAVAILABLE" if isinstance(error, TemporaryError) else "CANNOT"
+    words = error.text.partition(" ")[2]
+    return f"[{CODES.get(type(error), default)}] {words}".encode()
+
+
+async def perform(session: Session, request: commands.Request) -> bytes:
+    """Do what is asked; the text of the OK. Raises what `answer` catches."""
+    match request:
+        case commands.Fetch():
+            return await imap_fetch.fetch(session, request)
+        case commands.Store():
+            return await imap_messages.store(session, request)
+        case commands.Search():
+            return await imap_messages.search(session, request)
+        case commands.Copy():
+            return await imap_messages.copy(session, request)
+        case commands.Expunge():
+            return await imap_messages.expunge(session, request)
+        case commands.Append():
+            return await imap_append.append(session, request)
+        case commands.Idle():
+            return await imap_idle.idle(session)
+    return await _perform_session(session, request)
+
+
+async def _perform_session(session: Session, request: commands.Request) -> bytes:
+    """The same for who logs in and which mailbox is selected."""
+    match request:
+        case commands.Login():
+            return await imap_auth.login(session, request)
+        case commands.Authenticate():
+            return await imap_auth.authenticate(session, request)
+        case commands.Select():
+            return await imap_select.select(session, request)
+        case commands.Close():
+            return await imap_select.close(session)
+        case commands.Unselect():
+            return await imap_select.unselect(session)
+        case commands.Noop() | commands.Check():
+            return await imap_select.check(session)
+    return await _perform_mailbox(session, request)
+
+
+async def _perform_mailbox(session: Session, request: commands.Request) -> bytes:
+    """The same for commands on whole mailboxes."""
+    match request:
+        case commands.List():
+            return await imap_mailboxes.list_mailboxes(session, request)
+        case commands.Status():
+            return await imap_mailboxes.status(session, request)
+        case commands.Create():
+            return await imap_mailboxes.create(session, request)
+        case commands.Delete():
+            return await imap_mailboxes.delete(session, request)
+        case commands.Rename():
+            return await imap_mailboxes.rename(session, request)
+        case commands.Subscribe():
+            return await imap_mailboxes.subscribe(session, request)
+        case commands.Unsubscribe():
+            return await imap_mailboxes.unsubscribe(session, request)
+    return _tell(session, request)
+
+
+def _tell(session: Session, request: commands.Request) -> bytes:
+    """The same for what needs no mailbox at all."""
+    match request:
+        case commands.Capability():
+            words = session.capabilities_in(session.engine.state)
+            session.send(b"* CAPABILITY " + words + b"\r\n")
+            return b"listed"
+        case commands.Namespace():
+            session.send(b'* NAMESPACE (("" "/")) NIL NIL\r\n')  # RFC 2342 §5
+            return b"listed"
+        case commands.Id(fields):
+            client = str({name.decode("latin-1"): value for name, value in fields})
+            log.event("client-id", level="debug", session=session.id, client=client)
+            session.send(b'* ID ("name" "MailRaven")\r\n')
+            return b"pleased to meet you"
+        case commands.Enable(names):
+            return _enable(session, names)
+        case commands.Logout():
+            session.send(b"* BYE logging out\r\n")
+            return b"bye"
+    raise PeerError("unknown command")
+
+
+def _enable(session: Session, names: tuple[bytes, ...]) -> bytes:
+    """RFC 5161 §3.1: what is unknown is passed over in silence."""
+    enabled = [name for name in dict.fromkeys(names) if name in ENABLABLE]
+    if b"UTF8=ACCEPT" in enabled:
+        session.engine.utf8 = True
+    session.send(b"* ENABLED" + b"".join([b" " + name for name in enabled]) + b"\r\n")
+    return b"enabled"

@@ -1,0 +1,151 @@
+"""FETCH (RFC 3501 §6.4.5): columns from memory and cache, sections from the files.
+
+Goes out in chunks with a drain between, so that a slow reader bounds what waits in memory. Numbers
+do not shift meanwhile: the view changes only in `announce`.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from itertools import compress
+
+from mailraven.daemons.imap_messages import GONE
+from mailraven.daemons.imap_sections import OpenMessage
+from mailraven.daemons.imap_selected import Selected, Telling
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.commands import Fetch
+from mailraven.imap.errors import Refusal
+from mailraven.imap.fetch import Batch, Plan, plan, render
+from mailraven.mail.flags import RECENT, SEEN
+from mailraven.store.errors import MessageGone
+from mailraven.store.mailbox import Mailbox
+
+CHUNK = 500  # messages whose columns go out together
+READ_CHUNK = 100  # the same where records or messages may have to be read
+WRITE_SIZE = 64 << 10  # octets that are collected before they are written
+
+
+async def fetch(session: Session, request: Fetch) -> bytes:
+    """FETCH and UID FETCH"""
+    selected = session.mailbox()
+    wanted = plan(request.items, by_uid=request.by_uid)
+    places = selected.places(request.numbers, by_uid=request.by_uid)
+    size = READ_CHUNK if wanted.needs_records or wanted.sections else CHUNK
+    if wanted.needs_records:
+        await selected.mailbox.prepare_cache()
+    own: set[int] = set()
+    missing = False
+    for part in _parts(places, size):
+        uids = [selected.view.uids[place] for place in part]
+        if wanted.sets_seen and not selected.read_only:
+            own.update(await _set_seen(selected, uids))
+        batch = _batch(selected, part, uids, wanted)
+        missing |= len(batch.uids) < len(uids)
+        session.announce_keywords()
+        missing |= await _send(session, batch, wanted)
+        await session.drain()
+    known = frozenset(own) if wanted.shows_flags else frozenset[int]()
+    session.announce(known, told=Telling(request.by_uid, request.by_uid))
+    if missing:
+        raise Refusal(GONE)
+    return b"fetched"
+
+
+def _parts(places: Sequence[range], size: int) -> Iterator[Sequence[int]]:
+    """The places in pieces of at most `size`; small ranges are put together."""
+    waiting: list[int] = []
+    for span in places:
+        for start in range(span.start, span.stop, size):
+            piece = range(start, min(start + size, span.stop))
+            if len(piece) == size and not waiting:
+                yield piece
+                continue
+            waiting.extend(piece)
+            if len(waiting) >= size:
+                yield waiting[:size]
+                waiting = waiting[size:]
+    if waiting:
+        yield waiting
+
+
+async def _set_seen(selected: Selected, uids: Sequence[int]) -> list[int]:
+    mailbox = selected.mailbox
+    masks = (mailbox.masks[place] for place in map(mailbox.place, uids) if place >= 0)
+    if all(mask & SEEN for mask in masks):
+        return []
+    return (await mailbox.set_flags(uids, "+", SEEN)).changed
+
+
+def _batch(selected: Selected, part: Sequence[int], uids: list[int], wanted: Plan) -> Batch:
+    """The columns of the messages at the places `part`; those that are gone are left out."""
+    mailbox = selected.mailbox
+    numbers: Sequence[int] = [place + 1 for place in part]
+    places: Sequence[int] = part
+    records = [_record(mailbox, uid) for uid in uids] if wanted.needs_records else []
+    if selected.view.uids is not mailbox.uids or not all(records):
+        places = [mailbox.place(uid) for uid in uids]
+        there = [
+            place >= 0 and (not records or bool(records[at])) for at, place in enumerate(places)
+        ]
+        numbers, uids = list(compress(numbers, there)), list(compress(uids, there))
+        places, records = list(compress(places, there)), list(compress(records, there))
+    return Batch(
+        numbers,
+        uids,
+        _flag_words(selected, uids, [mailbox.masks[place] for place in places]),
+        [mailbox.dates[place] for place in places],
+        [mailbox.sizes[place] for place in places],
+        records,
+    )
+
+
+def _record(mailbox: Mailbox, uid: int) -> bytes:
+    """The summary record, b"" when the message is gone."""
+    try:
+        return mailbox.summary(uid)
+    except MessageGone:
+        return b""
+
+
+def _flag_words(selected: Selected, uids: Sequence[int], masks: Sequence[int]) -> list[bytes]:
+    view, wire = selected.view, selected.flag_names.wire
+    if not view.recent or not uids or view.recent[-1][1] < uids[0]:
+        return list(map(wire, masks))
+    return [
+        wire(mask | RECENT if view.is_recent(uid) else mask)
+        for uid, mask in zip(uids, masks, strict=True)
+    ]
+
+
+async def _send(session: Session, batch: Batch, wanted: Plan) -> bool:
+    """Write the responses; whether a message was gone."""
+    if not wanted.sections:
+        session.send(b"".join(render(batch, wanted, b")\r\n")))
+        await asyncio.sleep(0)  # others want their turn
+        return False
+    missing = False
+    for uid, head in zip(batch.uids, render(batch, wanted, b""), strict=True):
+        missing |= not await _send_sections(session, uid, head, wanted)
+    return missing
+
+
+async def _send_sections(session: Session, uid: int, head: bytes, wanted: Plan) -> bool:
+    """One response with its sections; false when the message is gone."""
+    try:
+        fd = session.mailbox().mailbox.open(uid)
+    except MessageGone:
+        return False
+    try:
+        message = OpenMessage(fd)
+        session.send(head)
+        separator = b"" if head.endswith(b"(") else b" "
+        for section in wanted.sections:
+            session.send(separator)
+            await message.send(session, section)
+            separator = b" "
+        session.send(b")\r\n")
+        if session.engine.waiting > WRITE_SIZE:
+            await session.drain()
+    finally:
+        os.close(fd)
+    return True

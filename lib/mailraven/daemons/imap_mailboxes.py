@@ -1,0 +1,128 @@
+"""LIST, LSUB, STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 §6.3)."""
+
+import asyncio
+
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.commands import (
+    Create,
+    Delete,
+    List,
+    Rename,
+    Status,
+    Subscribe,
+    Unsubscribe,
+)
+from mailraven.imap.errors import Refusal
+from mailraven.imap.listing import Entry, Listed, entries
+from mailraven.imap.responses import list_line, status_line
+from mailraven.mail.errors import PermanentError
+from mailraven.store import account as folders
+from mailraven.store.mailstore import StatusCounts
+
+SPECIAL_USES = frozenset(
+    {b"\\all", b"\\archive", b"\\drafts", b"\\flagged", b"\\junk", b"\\sent", b"\\trash"}
+)  # RFC 6154 §2
+
+
+async def list_mailboxes(session: Session, request: List) -> bytes:
+    """LIST and LSUB, with STATUS behind each mailbox when asked (RFC 5819)."""
+    done = b"listed"
+    if request.patterns == ("",) and not request.extended:
+        # An empty pattern asks for the separator and the root. RFC 3501 §6.3.8
+        session.send(list_line("", [b"\\Noselect"], utf8=session.utf8, lsub=request.lsub))
+        return done
+    mailboxes = await asyncio.to_thread(_listed, session)
+    for entry in entries(request, mailboxes):
+        session.send(
+            list_line(
+                entry.name,
+                entry.attributes,
+                utf8=session.utf8,
+                lsub=request.lsub,
+                childinfo=entry.childinfo,
+            )
+        )
+        if request.status and entry.has_status:
+            await _status_behind(session, entry, request.status)
+        await session.drain()
+    return done
+
+
+def _listed(session: Session) -> list[Listed]:
+    return [
+        Listed(
+            found.name,
+            found.special_use.encode() if found.special_use else None,
+            found.subscribed,
+            found.selectable,
+            found.selectable,
+        )
+        for found in folders.list_mailboxes(session.owner().maildir)
+    ]
+
+
+async def _status_behind(session: Session, entry: Entry, items: tuple[bytes, ...]) -> None:
+    try:
+        counts = await session.server.store.status(session.owner().maildir, entry.name)
+    except PermanentError:
+        return  # deleted meanwhile: no STATUS. RFC 5819 §2
+    session.send(status_line(entry.name, _values(counts, items), utf8=session.utf8))
+
+
+async def status(session: Session, request: Status) -> bytes:
+    """STATUS"""
+    counts = await session.server.store.status(session.owner().maildir, request.mailbox)
+    values = _values(counts, request.items)
+    session.send(status_line(request.mailbox, values, utf8=session.utf8))
+    return b"status given"
+
+
+def _values(counts: StatusCounts, items: tuple[bytes, ...]) -> list[tuple[bytes, int]]:
+    values = {
+        b"MESSAGES": counts.messages,
+        b"RECENT": counts.recent,
+        b"UIDNEXT": counts.uid_next,
+        b"UIDVALIDITY": counts.uid_validity,
+        b"UNSEEN": counts.unseen,
+    }
+    return [(item, values[item]) for item in items]
+
+
+async def create(session: Session, request: Create) -> bytes:
+    """CREATE; a trailing separator only announces children. RFC 3501 §6.3.3"""
+    name = request.mailbox.removesuffix("/")
+    if name == "INBOX":
+        raise Refusal("[ALREADYEXISTS] INBOX is always there")
+    if request.special_use:
+        raise Refusal("[USEATTR] special use cannot be set")  # RFC 6154 §3
+    await asyncio.to_thread(folders.create, session.owner().maildir, name)
+    return b"created"
+
+
+async def delete(session: Session, request: Delete) -> bytes:
+    """DELETE; the mailbox that the session itself has open may go, too."""
+    if request.mailbox == "INBOX":
+        raise Refusal("[CANNOT] INBOX cannot be deleted")
+    await asyncio.to_thread(folders.delete, session.owner().maildir, request.mailbox)
+    return b"deleted"
+
+
+async def rename(session: Session, request: Rename) -> bytes:
+    """RENAME; INBOX's messages move, INBOX stays. RFC 3501 §6.3.5"""
+    new = request.new_name.removesuffix("/")
+    if new == "INBOX":
+        raise Refusal("[ALREADYEXISTS] INBOX is always there")
+    await asyncio.to_thread(folders.rename, session.owner().maildir, request.mailbox, new)
+    return b"renamed"
+
+
+async def subscribe(session: Session, request: Subscribe) -> bytes:
+    """SUBSCRIBE"""
+    await asyncio.to_thread(folders.subscribe, session.owner().maildir, request.mailbox)
+    return b"subscribed"
+
+
+async def unsubscribe(session: Session, request: Unsubscribe) -> bytes:
+    """UNSUBSCRIBE"""
+    await asyncio.to_thread(folders.unsubscribe, session.owner().maildir, request.mailbox)
+    return b"unsubscribed"

@@ -1,0 +1,127 @@
+"""STORE, COPY, MOVE, EXPUNGE and SEARCH (RFC 3501 §6.4, RFC 4315, RFC 6851)."""
+
+from collections.abc import Sequence
+
+from mailraven.daemons.imap_search import matching
+from mailraven.daemons.imap_select import deleted_uids
+from mailraven.daemons.imap_selected import Selected, Telling
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.commands import Copy, Expunge, Search, Store
+from mailraven.imap.errors import Refusal
+from mailraven.imap.sequence import place_of, set_wire
+from mailraven.mail.errors import PeerError
+from mailraven.mail.flags import SYSTEM_FLAGS
+from mailraven.store.errors import NoSuchMailbox
+from mailraven.store.mailbox import Mailbox
+
+CHUNK = 500  # responses between two looks at a slow client
+GONE = "[EXPUNGEISSUED] some of these messages are gone"  # RFC 5530 §3
+
+
+async def store(session: Session, request: Store) -> bytes:
+    """STORE and UID STORE"""
+    selected = _writable(session)
+    places = selected.places(request.numbers, by_uid=request.by_uid)
+    uids = selected.uids(places)
+    mask = await flag_mask(selected.mailbox, request.flags, create=request.mode != "-")
+    result = await selected.mailbox.set_flags(uids, request.mode, mask)
+    session.announce_keywords()
+    if not request.silent:
+        await _show_flags(session, uids, with_uid=request.by_uid)
+    told = Telling(may_expunge=request.by_uid, with_uid=request.by_uid)
+    missing = any(selected.mailbox.place(uid) < 0 for uid in uids)
+    session.announce(frozenset(result.changed), told=told)
+    if missing:
+        raise Refusal(GONE)
+    return b"stored"
+
+
+async def _show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -> None:
+    selected = session.mailbox()
+    for start in range(0, len(uids), CHUNK):
+        lines = [selected.flag_line(uid, with_uid=with_uid) for uid in uids[start : start + CHUNK]]
+        session.send(b"".join(lines))
+        await session.drain()
+
+
+async def flag_mask(mailbox: Mailbox, flags: Sequence[bytes], *, create: bool) -> int:
+    """The mask of flags from the wire; new keywords get a letter if `create`."""
+    mask, keywords = 0, []
+    for flag in flags:
+        bit = SYSTEM_FLAGS.get(flag.lower())
+        if bit is not None:
+            mask |= bit
+        elif flag.startswith(b"\\"):
+            raise PeerError("that flag cannot be set")  # \Recent and what nobody has defined
+        else:
+            keywords.append(flag.decode("ascii"))
+    return mask | (await mailbox.keyword_mask(keywords, create=create) if keywords else 0)
+
+
+async def copy(session: Session, request: Copy) -> bytes:
+    """COPY and MOVE; the answer names the new UIDs. RFC 4315 §3, RFC 6851 §4.3"""
+    selected = _writable(session) if request.move else session.mailbox()
+    places = selected.places(request.numbers, by_uid=request.by_uid)
+    uids = selected.uids(places)
+    if not uids:
+        return b"no such messages"  # RFC 3501 §6.4.8: not an error for UID commands
+    target = await _open_target(session, request.mailbox)
+    try:
+        if request.move:
+            pairs = await selected.mailbox.move(uids, target)
+        else:
+            pairs = await selected.mailbox.copy(uids, target)
+        code = _copyuid(target, pairs)
+    finally:
+        await session.server.store.close(target)
+    if not pairs:
+        raise Refusal(GONE)
+    if not request.move:
+        return code + b"copied"
+    session.send(b"* OK %bmoved\r\n" % code)  # before the EXPUNGEs. RFC 6851 §4.3
+    return b"moved"
+
+
+async def _open_target(session: Session, name: str) -> Mailbox:
+    try:
+        return await session.server.store.open(session.owner().maildir, name)
+    except NoSuchMailbox:
+        raise Refusal("[TRYCREATE] no such mailbox") from None  # RFC 3501 §6.4.7
+
+
+def _copyuid(target: Mailbox, pairs: Sequence[tuple[int, int]]) -> bytes:
+    old, new = (set_wire(uids) for uids in zip(*pairs, strict=True)) if pairs else (b"", b"")
+    return b"[COPYUID %d %b %b] " % (target.uid_validity, old, new)
+
+
+async def expunge(session: Session, request: Expunge) -> bytes:
+    """EXPUNGE, and UID EXPUNGE of some (RFC 4315 §2.1)."""
+    selected = _writable(session)
+    uids = deleted_uids(selected)
+    if request.uids is not None:
+        view = selected.view
+        named = selected.places(request.uids, by_uid=True)
+        uids = [
+            uid
+            for uid in uids
+            if any(place_of(uid, view.uids, view.exists) in span for span in named)
+        ]
+    await selected.mailbox.expunge(uids)
+    return b"expunged"
+
+
+async def search(session: Session, request: Search) -> bytes:
+    """SEARCH and UID SEARCH"""
+    found = await matching(session.mailbox(), request.key)
+    view = session.mailbox().view
+    numbers = (view.uids[place] if request.by_uid else place + 1 for place in found)
+    session.send(b"* SEARCH%b\r\n" % b"".join([b" %d" % number for number in numbers]))
+    return b"searched"
+
+
+def _writable(session: Session) -> Selected:
+    """The selected mailbox; an EXAMINEd one never changes. RFC 3501 §6.3.2"""
+    selected = session.mailbox()
+    if selected.read_only:
+        raise Refusal("mailbox is read-only")
+    return selected

@@ -1,0 +1,101 @@
+"""The mailbox that a session has open, seen as its client knows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailraven.imap.sequence import SequenceSet, place_of, places_of_numbers, places_of_uids
+from mailraven.imap.view import News, View
+from mailraven.mail.flags import RECENT, FlagNames
+from mailraven.store.mailbox import Mailbox
+
+SYSTEM_FLAG_WORDS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What the command just done allows to be told, and whether it wants UIDs with it."""
+
+    may_expunge: bool = True
+    with_uid: bool = False
+
+
+@dataclass(slots=True)
+class Selected:
+    """The mailbox that a session has open."""
+
+    name: str
+    mailbox: Mailbox
+    view: View
+    flag_names: FlagNames
+    read_only: bool
+    keywords_told: int  # how many keywords the last FLAGS response named
+    recent_told: int = 0  # what the last RECENT response said
+
+    def places(self, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
+        """The places in the view that a set names. Raises PeerError for a wrong number."""
+        view = self.view
+        if by_uid:
+            return places_of_uids(numbers, view.uids, view.exists)
+        return places_of_numbers(numbers, view.exists)
+
+    def uids(self, places: list[range]) -> list[int]:
+        """The UIDs at these places of the view."""
+        uids = self.view.uids
+        return [uid for span in places for uid in uids[span.start : span.stop]]
+
+    def column(self, values: Sequence[int]) -> Sequence[int]:
+        """One of the mailbox's arrays at the places of the view; 0 where a message is gone."""
+        mailbox, view = self.mailbox, self.view
+        if view.uids is mailbox.uids:
+            return values[: view.exists]
+        places = map(mailbox.place, view.uids[: view.exists])
+        return [values[place] if place >= 0 else 0 for place in places]
+
+    def mask(self, uid: int) -> int | None:
+        """Flags of a message, RECENT if it is; None when it is expunged."""
+        mailbox = self.mailbox
+        at = place_of(uid, mailbox.uids, len(mailbox.uids))
+        if at < 0:
+            return None
+        return mailbox.masks[at] | (RECENT if self.view.is_recent(uid) else 0)
+
+    async def claim_recent(self) -> None:
+        """Messages are recent for the one session that is first told of them. RFC 3501 §2.3.2"""
+        mailbox = self.mailbox
+        if self.read_only or mailbox.recent_from >= mailbox.uid_next:
+            return
+        claimed = await mailbox.claim_recent()
+        if not claimed:
+            return
+        recent = self.view.recent
+        if recent and recent[-1][1] + 1 == claimed.start:
+            recent[-1] = (recent[-1][0], claimed.stop - 1)
+        else:
+            recent.append((claimed.start, claimed.stop - 1))
+
+    def flag_line(self, uid: int, *, with_uid: bool) -> bytes:
+        """A FETCH response with the message's flags; empty when it is gone."""
+        mask = self.mask(uid)
+        place = place_of(uid, self.view.uids, self.view.exists)
+        if mask is None or place < 0:
+            return b""
+        flags = self.flag_names.wire(mask)
+        if with_uid:
+            return b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, uid, flags)
+        return b"* %d FETCH (FLAGS (%b))\r\n" % (place + 1, flags)
+
+
+def news_lines(selected: Selected, news: News, told: Telling) -> list[bytes]:
+    lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
+    if news.exists is not None:
+        lines.append(b"* %d EXISTS\r\n" % news.exists)
+    lines += [selected.flag_line(uid, with_uid=told.with_uid) for uid in news.touched]
+    return lines
+
+
+def flags_lines(selected: Selected) -> bytes:
+    """FLAGS and PERMANENTFLAGS. RFC 3501 §7.1, §7.2.6"""
+    keywords = [keyword.encode("ascii", "replace") for keyword in selected.mailbox.keywords]
+    words = b" ".join([SYSTEM_FLAG_WORDS, *keywords])
+    permanent = b"" if selected.read_only else words + b" \\*"
+    return b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] flags kept\r\n" % (words, permanent)

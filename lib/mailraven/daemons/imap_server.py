@@ -1,0 +1,56 @@
+"""What all sessions of one imapd process share, and what it counts."""
+
+import asyncio
+from dataclasses import dataclass
+
+from mailraven.auth.client import AuthClient
+from mailraven.config.directory import Directory
+from mailraven.config.schema import Imap
+from mailraven.daemons.service import Service
+from mailraven.daemons.tls import ServerTls
+from mailraven.observe import log, metrics
+from mailraven.store.mailstore import MailStore
+
+TLS_LOOK_SECONDS = 60.0  # between two looks for a renewed certificate
+
+connections = metrics.counter("mailraven_imap_connections_total", "Connections", ("port",))
+logins = metrics.counter("mailraven_imap_logins_total", "Log-ins", ("result",))
+commands = metrics.counter("mailraven_imap_commands_total", "Commands", ("command", "result"))
+command_seconds = metrics.histogram(
+    "mailraven_imap_command_seconds",
+    "From a whole command to its tagged answer, IDLE left out",
+    (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0),
+)
+
+
+@dataclass(slots=True)
+class ImapServer:
+    """`certificate` is None while there is none: then STARTTLS is not offered."""
+
+    service: Service
+    directory: Directory
+    auth: AuthClient
+    store: MailStore
+    certificate: ServerTls | None = None
+
+    @property
+    def settings(self) -> Imap:
+        """The configuration in force."""
+        return self.service.config.imap
+
+    def look_for_certificate(self) -> None:
+        """Load a new or renewed certificate."""
+        tls = self.service.config.tls
+        try:
+            if self.certificate is None:
+                self.certificate = ServerTls(tls.certificate, tls.key)
+            elif self.certificate.refresh():
+                log.event("certificate-renewed")
+        except OSError as error:  # ssl.SSLError is one, too
+            log.event("no-certificate", level="warn", error=str(error))
+
+    async def keep_certificate(self) -> None:
+        """Look once a minute, until cancelled."""
+        while True:
+            await asyncio.sleep(TLS_LOOK_SECONDS)
+            self.look_for_certificate()

@@ -1,0 +1,167 @@
+"""One IMAP connection: its engine, its account, its mailbox, and what the client has been told."""
+
+from dataclasses import dataclass, field
+
+from mailraven.config.directory import Account
+from mailraven.daemons.connection import Closed, Connection
+from mailraven.daemons.imap_selected import Selected, Telling, flags_lines, news_lines
+from mailraven.daemons.imap_server import ImapServer
+from mailraven.imap.capabilities import capabilities
+from mailraven.imap.engine import Engine
+from mailraven.imap.events import Event, Response
+from mailraven.imap.states import State
+from mailraven.imap.view import NOBODY
+from mailraven.mail.errors import PeerError
+
+MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+GREETED_TIMEOUT = 180.0  # seconds of silence before log-in
+AFTER_ANY = Telling()
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """The state of one connection; commands live in the imap_*.py modules beside this."""
+
+    server: ImapServer
+    connection: Connection
+    id: str
+    engine: Engine = field(default_factory=Engine)
+    account: Account | None = None
+    selected: Selected | None = None
+    waiting: bool = False  # for octets of the client
+    leaving: bool = False
+
+    @property
+    def utf8(self) -> bool:
+        return self.engine.utf8
+
+    def owner(self) -> Account:
+        """The account; every command that the states permit after log-in has one."""
+        if self.account is None:
+            raise PeerError("not logged in")
+        return self.account
+
+    def mailbox(self) -> Selected:
+        """The selected mailbox."""
+        if self.selected is None:
+            raise PeerError("no mailbox is selected")
+        return self.selected
+
+    # Octets
+
+    async def next_event(self) -> Event:
+        """The next event, read for if need be. Raises Closed, and TimeoutError after silence."""
+        while (event := self.engine.next_event()) is None:
+            if self.leaving:
+                self.engine.bye(b"server is stopping")
+            self.flush()
+            if self.engine.closed:
+                raise Closed
+            logged_in = self.engine.state is not State.NOT_AUTHENTICATED
+            self.connection.expect_within(
+                self.server.settings.idle_timeout if logged_in else GREETED_TIMEOUT
+            )
+            self.waiting = True
+            data = await self.connection.read()
+            self.waiting = False
+            if not data:
+                raise Closed
+            self.engine.receive(data)
+        return event
+
+    def wind_down(self) -> None:
+        """The server stops: say so now, or after the command under way."""
+        self.leaving = True
+        if self.waiting:
+            self.engine.bye(b"server is stopping")
+            self.flush()
+            self.connection.close()
+
+    async def challenge(self, data: bytes) -> bytes:
+        """The client's answer to a SASL challenge; PeerError when it gives up."""
+        self.engine.challenge(data)
+        event = await self.next_event()
+        if not isinstance(event, Response) or event.data is None:
+            raise PeerError("authentication was cancelled")
+        return event.data
+
+    def send(self, data: bytes) -> None:
+        """Untagged responses; they go out with the next flush."""
+        self.engine.send(data)
+
+    def flush(self) -> None:
+        self.connection.write(self.engine.data_to_send())
+
+    async def drain(self) -> None:
+        """Flush, and wait for a client that reads slowly."""
+        self.flush()
+        await self.connection.drain()
+
+    # What the client knows
+
+    def may_log_in(self) -> bool:
+        """Whether credentials may be sent on this connection as it is now."""
+        return self.connection.tls or self.server.settings.plaintext_auth
+
+    def mechanisms(self) -> tuple[str, ...]:
+        """SASL mechanisms usable on this connection as it is now."""
+        if not self.may_log_in():
+            return ()
+        bound = self.connection.tls and self.server.certificate
+        return ("SCRAM-SHA-256-PLUS", *MECHANISMS) if bound else MECHANISMS
+
+    def capabilities_in(self, state: State) -> bytes:
+        """The words of CAPABILITY on this connection in `state`."""
+        return capabilities(
+            state,
+            can_start_tls=self.server.certificate is not None and not self.connection.tls,
+            may_log_in=self.may_log_in(),
+            mechanisms=self.mechanisms(),
+        )
+
+    async def catch_up(self, own: frozenset[int] = NOBODY, *, told: Telling = AFTER_ANY) -> None:
+        """Claim what is recent, then announce: what is due after a command."""
+        if self.selected:
+            await self.selected.claim_recent()
+        self.announce(own, told=told)
+
+    def announce(self, own: frozenset[int] = NOBODY, *, told: Telling = AFTER_ANY) -> None:
+        """Tell what has changed in the mailbox. RFC 3501 §5.2, §7.4.1
+
+        `own` are UIDs whose new flags the client knows already.
+        """
+        selected = self.selected
+        if selected is None:
+            return
+        mailbox, view = selected.mailbox, selected.view
+        changes = mailbox.changes_since(view.position, self.on_change)
+        recent = view.recent_count()
+        if changes or view.gone:
+            view.position += len(changes)
+            news = view.absorb(changes, mailbox.uids, own, may_expunge=told.may_expunge)
+            self.announce_keywords()
+            self.send(b"".join(news_lines(selected, news, told)))
+            recent = view.recent_count()
+        if recent != selected.recent_told:
+            selected.recent_told = recent
+            self.send(b"* %d RECENT\r\n" % recent)
+
+    def on_change(self) -> None:
+        """The mailbox tells of changes: push them while the client idles and keeps up."""
+        if self.engine.idling and not self.connection.is_slow:
+            self.announce()
+            self.flush()
+
+    def announce_keywords(self) -> None:
+        """FLAGS and PERMANENTFLAGS again, before a keyword is first seen. RFC 3501 §7.2.6"""
+        selected = self.selected
+        if selected and len(selected.mailbox.keywords) != selected.keywords_told:
+            self.send(flags_lines(selected))
+            selected.keywords_told = len(selected.mailbox.keywords)
+
+    async def deselect(self) -> None:
+        """Let go of the selected mailbox, if there is one."""
+        selected, self.selected = self.selected, None
+        if selected:
+            selected.mailbox.detach(self.on_change)
+            await self.server.store.close(selected.mailbox)

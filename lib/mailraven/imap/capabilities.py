@@ -1,0 +1,26 @@
+"""What the server says it can do, by state (RFC 3501 §7.2.1). Only what works whole is here."""
+
+from mailraven.imap.states import State
+
+ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
+AFTER_LOGIN = (
+    b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
+    b"LIST-EXTENDED", b"LIST-STATUS", b"UTF8=ACCEPT",
+)  # fmt: skip
+ENABLABLE = frozenset({b"UTF8=ACCEPT"})  # RFC 5161
+
+
+def capabilities(
+    state: State, *, can_start_tls: bool, may_log_in: bool, mechanisms: tuple[str, ...]
+) -> bytes:
+    """The words behind CAPABILITY. `mechanisms` are the SASL mechanisms usable here and now."""
+    words = list(ALWAYS)
+    if state is State.NOT_AUTHENTICATED:
+        words += [b"AUTH=" + name.encode("ascii") for name in mechanisms]
+        if can_start_tls:
+            words.append(b"STARTTLS")
+        if not may_log_in:
+            words.append(b"LOGINDISABLED")  # RFC 3501 §6.2.3
+    else:
+        words += AFTER_LOGIN
+    return b" ".join(words)

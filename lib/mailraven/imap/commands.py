@@ -1,0 +1,257 @@
+"""What a client can ask for: one frozen dataclass a command (RFC 3501 §6 and extensions)."""
+
+from dataclasses import dataclass
+
+from mailraven.imap.search import SearchKey
+from mailraven.imap.sequence import SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """RFC 3501 §6.1.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """RFC 3501 §6.1.2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """RFC 3501 §6.1.3"""
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """RFC 2971; field names in lower case, None for NIL."""
+
+    fields: tuple[tuple[bytes, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """RFC 3501 §6.2.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """RFC 3501 §6.2.2; `initial` is the decoded initial response (RFC 4959) or None."""
+
+    mechanism: str
+    initial: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """RFC 3501 §6.2.3"""
+
+    user: bytes
+    password: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enable:
+    """RFC 5161; capability names in capitals."""
+
+    capabilities: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """SELECT, or EXAMINE when `read_only`. RFC 3501 §6.3.1, §6.3.2"""
+
+    mailbox: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """RFC 3501 §6.3.3; `special_use` are the attributes of USE (RFC 6154 §3)."""
+
+    mailbox: str
+    special_use: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """RFC 3501 §6.3.4"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """RFC 3501 §6.3.5"""
+
+    mailbox: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """RFC 3501 §6.3.6"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """RFC 3501 §6.3.7"""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """LIST (RFC 3501 §6.3.8, RFC 5258) or LSUB when `lsub`; options in capitals.
+
+    `status` are the items of RETURN (STATUS (...)) (RFC 5819).
+    """
+
+    reference: str
+    patterns: tuple[str, ...]
+    selection: frozenset[bytes] = frozenset()
+    returned: frozenset[bytes] = frozenset()
+    status: tuple[bytes, ...] = ()
+    extended: bool = False
+    lsub: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """RFC 2342"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """RFC 3501 §6.3.10; items in capitals."""
+
+    mailbox: str
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What stands before APPEND's message, and its length. RFC 3501 §6.3.11, RFC 6855 §4
+
+    `internal_date` are Unix seconds, or None for now. `utf8` for a literal8.
+    """
+
+    mailbox: str
+    flags: tuple[bytes, ...]
+    internal_date: int | None
+    size: int
+    utf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """RFC 2177"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """RFC 3501 §6.4.1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """RFC 3501 §6.4.2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect:
+    """RFC 3691"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    """RFC 3501 §6.4.3; `uids` for UID EXPUNGE (RFC 4315 §2.1)."""
+
+    uids: SequenceSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """RFC 3501 §6.4.4"""
+
+    key: SearchKey
+    by_uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """BODY[section]<partial> and the RFC822 items that mean one. RFC 3501 §6.4.5
+
+    `part` are the numbers of section-part; `text` is "", "HEADER", "HEADER.FIELDS",
+    "HEADER.FIELDS.NOT", "TEXT" or "MIME"; `fields` in lower case; `partial` is (origin, length).
+    `label` is how the answer names it, without the peek.
+    """
+
+    label: bytes
+    part: tuple[int, ...] = ()
+    text: str = ""
+    fields: tuple[bytes, ...] = ()
+    partial: tuple[int, int] | None = None
+    peek: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections."""
+
+    numbers: SequenceSet
+    items: tuple[bytes | Section, ...]
+    by_uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """RFC 3501 §6.4.6; `mode` is "+", "-" or "="."""
+
+    numbers: SequenceSet
+    mode: str
+    flags: tuple[bytes, ...]
+    silent: bool
+    by_uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """COPY (RFC 3501 §6.4.7), or MOVE (RFC 6851) when `move`."""
+
+    numbers: SequenceSet
+    mailbox: str
+    by_uid: bool
+    move: bool
+
+
+Request = (
+    Capability
+    | Noop
+    | Logout
+    | Id
+    | StartTls
+    | Authenticate
+    | Login
+    | Enable
+    | Select
+    | Create
+    | Delete
+    | Rename
+    | Subscribe
+    | Unsubscribe
+    | List
+    | Namespace
+    | Status
+    | Append
+    | Idle
+    | Check
+    | Close
+    | Unselect
+    | Expunge
+    | Search
+    | Fetch
+    | Store
+    | Copy
+)

@@ -1,0 +1,383 @@
+"""The IMAP server engine without I/O: octets in, events out, answers back to octets.
+
+receive(data), next_event(), then one answer, data_to_send(). No further command is read until
+the last event is answered, so pipelined commands stay in order. The engine owns the only input
+buffer: what a client sent after STARTTLS in the same packet is refused, never read as a command.
+"""
+
+import binascii
+import re
+from enum import Enum
+
+from mailraven.imap.append import append_prefix
+from mailraven.imap.commands import (
+    Append,
+    Authenticate,
+    Close,
+    Login,
+    Logout,
+    Request,
+    Select,
+    StartTls,
+    Unselect,
+)
+from mailraven.imap.errors import Refusal
+from mailraven.imap.events import (
+    AppendBegin,
+    AppendEnd,
+    AppendPart,
+    Command,
+    Event,
+    IdleEnd,
+    Response,
+)
+from mailraven.imap.grammar import COMMAND_LIMIT, GREETED_LINE_LIMIT, LITERAL_LIMIT, TAG, Cursor
+from mailraven.imap.parser import parse_request
+from mailraven.imap.states import State, permit
+from mailraven.mail.errors import PeerError
+
+MISTAKE_LIMIT = 50  # BAD answers in a row before the connection ends
+SWALLOW_LIMIT = 1 << 30  # octets of a refused literal+ that are read and dropped. RFC 7888 §4
+PART_SIZE = 256 << 10  # octets of an APPEND handed on at once
+LITERAL_AT_END = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\Z")
+TAIL = 32  # octets: enough to see LITERAL_AT_END
+
+
+class Mode(Enum):
+    """What the next octets are."""
+
+    COMMAND = "text of a command"
+    LITERAL = "a literal within a command"
+    MESSAGE = "the message of APPEND"
+    SKIP = "the rest of a refused command"
+    RESPONSE = "a line that answers a SASL challenge"
+    IDLE = "the DONE that ends IDLE"
+    BUSY = "nothing until the event is answered"
+    CLOSED = "nothing any more"
+
+
+# RFC 3501 §3: how an answered command moves the session. What is absent changes nothing.
+ON_OK: dict[tuple[State, type[Request] | None], State] = {
+    (State.NOT_AUTHENTICATED, Login): State.AUTHENTICATED,
+    (State.NOT_AUTHENTICATED, Authenticate): State.AUTHENTICATED,
+    (State.AUTHENTICATED, Select): State.SELECTED,
+    (State.SELECTED, Close): State.AUTHENTICATED,
+    (State.SELECTED, Unselect): State.AUTHENTICATED,
+    (State.NOT_AUTHENTICATED, Logout): State.LOGOUT,
+    (State.AUTHENTICATED, Logout): State.LOGOUT,
+    (State.SELECTED, Logout): State.LOGOUT,
+}
+ON_FAILURE: dict[tuple[State, type[Request] | None], State] = {
+    (State.SELECTED, Select): State.AUTHENTICATED,  # RFC 3501 §6.3.1
+}
+
+
+class Engine:
+    """One connection's protocol state."""
+
+    __slots__ = (
+        "_buffer", "_command", "_mistakes", "_mode", "_out", "_refusal", "_remaining", "_request",
+        "_rest", "_scanned", "_sync", "_tag", "_verb", "state", "utf8",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.state = State.NOT_AUTHENTICATED
+        self.utf8 = False  # UTF8=ACCEPT is enabled
+        self._mode = Mode.COMMAND
+        self._buffer = bytearray()  # what came and is not yet used
+        self._scanned = 0  # octets of the buffer known to hold no LF
+        self._command = bytearray()  # text and literals of the command so far
+        self._verb = b""  # of that command, once a literal was announced
+        self._remaining = 0  # octets of the literal to come
+        self._rest = False  # a literal+ or the end of a line must be dropped before the answer
+        self._sync = False  # the literal waits for a go-ahead
+        self._refusal = b""  # the answer once the refused command is swallowed
+        self._tag = b"*"
+        self._request: Request | None = None
+        self._mistakes = 0
+        self._out = bytearray()
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more is read; close when data_to_send() has gone out."""
+        return self._mode is Mode.CLOSED
+
+    @property
+    def idling(self) -> bool:
+        return self._mode is Mode.IDLE
+
+    @property
+    def waiting(self) -> int:
+        """Octets that data_to_send() would give."""
+        return len(self._out)
+
+    def receive(self, data: bytes) -> None:
+        if self._mode is not Mode.CLOSED:
+            self._buffer += data
+
+    def data_to_send(self) -> bytes:
+        """What goes out now; call until the buffer is given up only once per batch of answers."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    def next_event(self) -> Event | None:
+        """The next event; None when octets or an answer are missing."""
+        while True:
+            before = self._mode, len(self._buffer)
+            match self._mode:
+                case Mode.COMMAND:
+                    event = self._text()
+                case Mode.LITERAL:
+                    event = None
+                    self._literal()
+                case Mode.MESSAGE:
+                    event = self._message()
+                case Mode.SKIP:
+                    event = None
+                    self._skip()
+                case Mode.RESPONSE | Mode.IDLE:
+                    event = self._line_within_command()
+                case _:
+                    return None
+            if event or before == (self._mode, len(self._buffer)):
+                return event
+
+    # Answers of the session
+
+    def send(self, data: bytes) -> None:
+        """Untagged responses, in front of the tagged one."""
+        self._out += data
+
+    def finish(self, status: bytes, text: bytes) -> None:
+        """Answer the open command: `status` OK, NO or BAD; the state moves by the table."""
+        table = ON_OK if status == b"OK" else ON_FAILURE
+        self.state = table.get(
+            (self.state, type(self._request) if self._request else None), self.state
+        )
+        self._request = None
+        self._answer(status, text)
+        if self.state is State.LOGOUT:
+            self._close()
+
+    def challenge(self, data: bytes) -> None:
+        """Go on with AUTHENTICATE: a Response follows. RFC 3501 §6.2.2"""
+        self._out += b"+ " + binascii.b2a_base64(data, newline=False) + b"\r\n"
+        self._mode = Mode.RESPONSE
+
+    def begin_idle(self) -> None:
+        """Go on with IDLE: an IdleEnd follows, untagged responses may be sent till then."""
+        self._out += b"+ idling\r\n"
+        self._mode = Mode.IDLE
+
+    def accept_message(self) -> None:
+        """Let APPEND's message come: AppendParts and an AppendEnd follow."""
+        if self._sync:
+            self._out += b"+ OK\r\n"
+        self._rest = False
+        self._mode = Mode.MESSAGE
+
+    def bye(self, text: bytes) -> None:
+        """End the connection with a reason. RFC 3501 §7.1.5"""
+        self._out += b"* BYE " + text + b"\r\n"
+        self._close()
+
+    # What the octets mean
+
+    def _text(self) -> Event | None:
+        """A line of a command."""
+        limit = self._limit() - len(self._command)
+        line = self._line()
+        if line is None:
+            if len(self._buffer) > limit:
+                self._rest = True
+                self._refuse(bytes(self._buffer[: 4 * TAIL]), "command is too long")
+            return None
+        self._command += line
+        found = LITERAL_AT_END.search(line[-TAIL:])
+        if found:
+            self._remaining, self._sync = int(found[2]), not found[3]
+            self._command += b"\r\n"
+        if len(line) > limit:
+            self._rest = bool(found) and not self._sync
+            self._refuse(line, "command is too long")
+            return None
+        return self._literal_announced() if found else self._complete()
+
+    def _literal_announced(self) -> Event | None:
+        """A line ends with "{N}" or "{N+}": let the literal come, or refuse the command."""
+        try:
+            append = self._append() if self._is_append() else None
+            longest = min(LITERAL_LIMIT, self._limit() - len(self._command))
+            if append is None and self._remaining > longest:
+                raise PeerError("literal is too long")
+        except PeerError as error:
+            self._rest = not self._sync
+            self._refuse(b"", error.reply)
+            return None
+        if append:
+            self._request = append
+            self._rest = not self._sync  # a refused literal+ is swallowed, never read as a command
+            self._mode = Mode.BUSY
+            return AppendBegin(self._tag, append)
+        if self._sync:
+            self._out += b"+ OK\r\n"
+        self._mode = Mode.LITERAL
+        return None
+
+    def _is_append(self) -> bool:
+        """Look at tag and verb once a command; raises PeerError if it is refused already."""
+        if not self._verb:
+            cursor = Cursor(bytes(self._command[: 8 * TAIL]))
+            self._tag = cursor.word(TAG, "a tag")
+            cursor.space()
+            self._verb = cursor.keyword()
+            permit(self._verb, self.state)
+        return self._verb == b"APPEND"
+
+    def _append(self) -> Append | None:
+        cursor = Cursor(bytes(self._command), utf8=self.utf8)
+        cursor.at = len(self._tag) + 1 + len(self._verb)
+        return append_prefix(cursor)
+
+    def _literal(self) -> None:
+        if len(self._buffer) < self._remaining:
+            return
+        self._command += self._take(self._remaining)
+        self._remaining = 0
+        self._mode = Mode.COMMAND
+
+    def _complete(self) -> Event | None:
+        """The command is whole: parse it."""
+        cursor = Cursor(bytes(self._command), utf8=self.utf8)
+        self._tag = b"*"
+        try:
+            self._tag = cursor.word(TAG, "a tag")
+            cursor.space()
+            request = parse_request(cursor, self.state)
+            if isinstance(request, StartTls) and self._buffer:
+                # It would be taken for a command under TLS. RFC 3501 §6.2.1
+                raise PeerError("text after STARTTLS", fatal=True)
+        except Refusal as refusal:
+            self._answer(b"NO", refusal.text.encode())
+            return None
+        except PeerError as error:
+            self._answer(b"BAD", error.reply.encode())
+            if error.fatal:
+                self.bye(b"that was not safe")
+            return None
+        self._request = request
+        self._mode = Mode.BUSY
+        return Command(self._tag, request)
+
+    def _message(self) -> Event | None:
+        """The message of APPEND, then the end of its line."""
+        if self._remaining:
+            data = self._take(min(self._remaining, len(self._buffer), PART_SIZE))
+            self._remaining -= len(data)
+            return AppendPart(data) if data else None
+        wrapped = isinstance(self._request, Append) and self._request.utf8
+        line = self._line()
+        if line is None and len(self._buffer) <= TAIL:
+            return None
+        self._mode = Mode.BUSY
+        if line == (b")" if wrapped else b""):
+            return AppendEnd(None)
+        found = LITERAL_AT_END.search(line[-TAIL:]) if line else None
+        self._rest = line is None or bool(found and found[3])
+        self._remaining = int(found[2]) if found and found[3] else 0
+        return AppendEnd(PeerError("expected the end of APPEND"))
+
+    def _line_within_command(self) -> Event | None:
+        """A SASL response or DONE."""
+        was = self._mode
+        line = self._line()
+        if line is None:
+            if len(self._buffer) > GREETED_LINE_LIMIT:
+                self.bye(b"line is too long")
+            return None
+        self._mode = Mode.BUSY
+        if was is Mode.IDLE:
+            return IdleEnd(line.upper() == b"DONE")
+        return Response(_from_base64(line))
+
+    # Answers
+
+    def _refuse(self, start: bytes, why: str) -> None:
+        """Refuse a command before it is whole; `start` holds its tag if nothing else does."""
+        found = TAG.match(self._command or start)
+        self._tag = found.group() if found else b"*"
+        self._answer(b"BAD", why.encode())
+
+    def _answer(self, status: bytes, text: bytes) -> None:
+        """Send the tagged answer, after what must be dropped, and turn to the next command."""
+        reply = self._tag + b" " + status + b" " + text + b"\r\n"
+        self._mistakes = self._mistakes + 1 if status == b"BAD" else 0
+        self._command = bytearray()
+        self._verb = b""
+        if self._mode is Mode.CLOSED:
+            return
+        if self._mistakes > MISTAKE_LIMIT or (self._rest and self._remaining > SWALLOW_LIMIT):
+            self._out += reply
+            self.bye(b"too many mistakes")
+        elif self._rest:
+            self._refusal = reply
+            self._mode = Mode.SKIP
+        else:
+            self._out += reply
+            self._remaining = 0
+            self._mode = Mode.COMMAND
+
+    def _skip(self) -> None:
+        """Drop the literal+ and the rest of the refused command, then answer it."""
+        if self._remaining:
+            dropped = min(self._remaining, len(self._buffer))
+            self._take(dropped)
+            self._remaining -= dropped
+            return
+        line = self._line()
+        if line is None:
+            if len(self._buffer) > 2 * TAIL:
+                self._take(len(self._buffer) - TAIL)
+            return
+        found = LITERAL_AT_END.search(line[-TAIL:])
+        if found and found[3]:
+            self._remaining = int(found[2])
+            if self._remaining > SWALLOW_LIMIT:
+                self.bye(b"literal is too long")
+            return
+        self._out += self._refusal
+        self._rest = False
+        self._mode = Mode.COMMAND
+
+    # Small change
+
+    def _limit(self) -> int:
+        return GREETED_LINE_LIMIT if self.state is State.NOT_AUTHENTICATED else COMMAND_LIMIT
+
+    def _line(self) -> bytes | None:
+        """The next line without its end; a bare LF ends one too, as typed by hand."""
+        newline = self._buffer.find(b"\n", self._scanned)
+        if newline < 0:
+            self._scanned = len(self._buffer)
+            return None
+        line = self._take(newline + 1)
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+
+    def _take(self, octets: int) -> bytes:
+        data = bytes(self._buffer[:octets])
+        del self._buffer[:octets]
+        self._scanned = 0
+        return data
+
+    def _close(self) -> None:
+        self._mode = Mode.CLOSED
+        self._buffer.clear()
+
+
+def _from_base64(line: bytes) -> bytes | None:
+    """A SASL response; None for "*" (the client gives up) and for what is not base64."""
+    try:
+        return binascii.a2b_base64(line, strict_mode=True) if line else b""
+    except binascii.Error:
+        return None

@@ -1,0 +1,109 @@
+"""FETCH responses rendered by the column: what is in arrays and cache goes out without a loop.
+
+A batch holds parallel columns of the messages asked for; a response line is a template filled from
+them, and a whole batch is one join. Sections of messages are added behind by the daemon.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mailraven.imap.commands import Section
+from mailraven.imap.fetch_items import Item
+from mailraven.imap.responses import date_time
+from mailraven.imap.summary import COMMON_FIELDS, body_of, bodystructure_of, envelope_of, headers_of
+from mailraven.mail.headers import select_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Columns of some messages, all of one length; `records` only if an item needs them.
+
+    `flags` are in wire form without parentheses.
+    """
+
+    numbers: Sequence[int]
+    uids: Sequence[int]
+    flags: Iterable[bytes]
+    dates: Sequence[int]
+    sizes: Sequence[int]
+    records: Sequence[bytes] = ()
+
+
+Column = Callable[[Batch], Iterable[object]]
+
+COLUMNS: dict[bytes, tuple[bytes, Column]] = {
+    b"UID": (b"UID %d", lambda batch: batch.uids),
+    b"FLAGS": (b"FLAGS (%b)", lambda batch: batch.flags),
+    b"INTERNALDATE": (b'INTERNALDATE "%b"', lambda batch: map(date_time, batch.dates)),
+    b"RFC822.SIZE": (b"RFC822.SIZE %d", lambda batch: batch.sizes),
+    b"ENVELOPE": (b"ENVELOPE %b", lambda batch: map(envelope_of, batch.records)),
+    b"BODY": (b"BODY %b", lambda batch: map(body_of, batch.records)),
+    b"BODYSTRUCTURE": (b"BODYSTRUCTURE %b", lambda batch: map(bodystructure_of, batch.records)),
+}
+FROM_RECORD = frozenset({b"ENVELOPE", b"BODY", b"BODYSTRUCTURE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the items of a FETCH are served: columns first, sections that need the message behind.
+
+    `sets_seen` if reading a section sets \\Seen (RFC 3501 §6.4.5).
+    """
+
+    template: bytes
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
+    needs_records: bool
+    sets_seen: bool
+    shows_flags: bool
+
+
+def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
+    """The plan for `items`; UID comes first and always after UID FETCH. RFC 3501 §6.4.8"""
+    names = dict.fromkeys([b"UID"] if by_uid or b"UID" in items else [])
+    names.update(dict.fromkeys(item for item in items if isinstance(item, bytes)))
+    formats, columns = [], []
+    for name in names:
+        form, column = COLUMNS[name]
+        formats.append(form)
+        columns.append(column)
+    sections = [item for item in items if isinstance(item, Section)]
+    cached = [section for section in sections if is_cached(section)]
+    for section in cached:
+        formats.append(section.label.replace(b"%", b"%%") + b" %b")
+        columns.append(_header_column(section))
+    return Plan(
+        b"* %d FETCH (" + b" ".join(formats),
+        tuple(columns),
+        tuple(section for section in sections if section not in cached),
+        bool(cached) or not FROM_RECORD.isdisjoint(names),
+        any(not section.peek for section in sections),
+        b"FLAGS" in names,
+    )
+
+
+def is_cached(section: Section) -> bool:
+    """Whether the record of a message holds all that the section can show."""
+    return (
+        section.text == "HEADER.FIELDS"
+        and not section.part
+        and section.partial is None
+        and COMMON_FIELDS.issuperset(section.fields)
+    )
+
+
+def _header_column(section: Section) -> Column:
+    names = frozenset(section.fields)
+
+    def column(batch: Batch) -> Iterable[bytes]:
+        for record in batch.records:
+            text = select_fields(headers_of(record), names) + b"\r\n"
+            yield b"{%d}\r\n%b" % (len(text), text)
+
+    return column
+
+
+def render(batch: Batch, plan: Plan, ending: bytes) -> list[bytes]:
+    """The response of each message up to its sections, or whole with `ending` ")" CRLF."""
+    columns = (column(batch) for column in plan.columns)
+    return list(map((plan.template + ending).__mod__, zip(batch.numbers, *columns, strict=True)))

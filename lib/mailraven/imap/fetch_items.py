@@ -1,0 +1,101 @@
+"""What FETCH may ask for (RFC 3501 §6.4.5, §9 fetch-att)."""
+
+import re
+
+from mailraven.imap.commands import Section
+from mailraven.imap.grammar import Cursor
+from mailraven.mail.errors import PeerError
+
+PART_DEPTH_LIMIT = 100  # numbers in one section-part
+
+MACROS: dict[bytes, tuple[bytes, ...]] = {
+    b"ALL": (b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"ENVELOPE"),
+    b"FAST": (b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE"),
+    b"FULL": (b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"ENVELOPE", b"BODY"),
+}
+PLAIN = frozenset(
+    {b"ENVELOPE", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY", b"BODYSTRUCTURE", b"UID"}
+)
+OLD_NAMES = {
+    b"RFC822": Section(b"RFC822"),
+    b"RFC822.HEADER": Section(b"RFC822.HEADER", text="HEADER", peek=True),
+    b"RFC822.TEXT": Section(b"RFC822.TEXT", text="TEXT"),
+}
+ITEM = re.compile(rb"[A-Za-z0-9.]+")
+SECTION_TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME", re.IGNORECASE)
+PARTIAL = re.compile(rb"<(\d{1,20})\.(\d{1,20})>")
+HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
+
+Item = bytes | Section
+
+
+def fetch_items(cursor: Cursor) -> tuple[Item, ...]:
+    """A macro, one item or a list of them; no item twice."""
+    if cursor.peek() == b"(":
+        return tuple(dict.fromkeys(cursor.parenthesised(lambda: fetch_item(cursor))))
+    start = cursor.at
+    macro = MACROS.get(cursor.word(ITEM, "a fetch item").upper())
+    if macro:
+        return macro
+    cursor.at = start
+    return (fetch_item(cursor),)
+
+
+def fetch_item(cursor: Cursor) -> Item:
+    """fetch-att"""
+    start = cursor.at
+    name = cursor.word(ITEM, "a fetch item").upper()
+    if cursor.peek() == b"[" and name in (b"BODY", b"BODY.PEEK"):
+        return _section(cursor, peek=name == b"BODY.PEEK")
+    if name in PLAIN:
+        return name
+    if name in OLD_NAMES:
+        return OLD_NAMES[name]
+    cursor.at = start
+    raise cursor.fail("a fetch item")
+
+
+def _section(cursor: Cursor, *, peek: bool) -> Section:
+    start = cursor.at
+    cursor.octet(b"[")
+    part, text, fields = _section_spec(cursor)
+    cursor.octet(b"]")
+    label = b"BODY" + _as_labelled(cursor.data[start : cursor.at], text, fields)
+    partial = None
+    found = PARTIAL.match(cursor.data, cursor.at)
+    if found:
+        partial = int(found[1]), int(found[2])
+        if not partial[1] or max(partial) > HIGHEST:
+            raise cursor.fail("a partial of at least one octet")
+        label += b"<%d>" % partial[0]
+        cursor.at = found.end()
+    return Section(label, part, text, fields, partial, peek)
+
+
+def _section_spec(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:
+    part: list[int] = []
+    while cursor.peek().isdigit():
+        part.append(cursor.nz_number())
+        if len(part) > PART_DEPTH_LIMIT:
+            raise PeerError("too deep a body part")
+        if not cursor.take(b"."):
+            return tuple(part), "", ()
+    if cursor.peek() == b"]" and not part:
+        return (), "", ()
+    text = cursor.word(SECTION_TEXT, "a section").decode("ascii").upper()
+    if text == "MIME" and not part:
+        raise cursor.fail("a part number before MIME")
+    if not text.startswith("HEADER.FIELDS"):
+        return tuple(part), text, ()
+    cursor.space()
+    fields = cursor.parenthesised(cursor.astring)
+    return tuple(part), text, tuple(field.lower() for field in fields)
+
+
+def _as_labelled(spec: bytes, text: str, fields: tuple[bytes, ...]) -> bytes:
+    """The section as the answer repeats it; field names that came as literals become quoted."""
+    if b"\r" not in spec:
+        return spec
+    names = b" ".join(b'"%b"' % re.sub(rb'(["\\])', rb"\\\1", field) for field in fields)
+    head = spec[: spec.index(b"(")]
+    return b"%b(%b)]" % (head, names)

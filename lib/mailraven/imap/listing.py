@@ -1,0 +1,136 @@
+"""Which mailboxes LIST and LSUB name, and with what attributes (RFC 3501 §6.3.8, RFC 5258)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mailraven.imap.commands import List
+from mailraven.imap.names import SEPARATOR, matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A mailbox of the account, or only a subscription when it does not `exist`.
+
+    `special_use` is its attribute (b"\\Sent") or None. RFC 6154 §2
+    """
+
+    name: str
+    special_use: bytes | None = None
+    subscribed: bool = False
+    selectable: bool = True
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One LIST response; `childinfo` as of RFC 5258 §4; `has_status` if STATUS may follow."""
+
+    name: str
+    attributes: tuple[bytes, ...]
+    childinfo: tuple[bytes, ...] = ()
+    has_status: bool = False
+
+
+def entries(request: List, mailboxes: Iterable[Listed]) -> list[Entry]:
+    """The answers to `request`, INBOX first, then by name."""
+    tree = _with_parents(mailboxes)
+    fits = _matcher_of_any([matcher(request.reference, text) for text in request.patterns])
+    if request.lsub:
+        return _subscriptions(tree, fits)
+    names = sorted(tree, key=_order)
+    parents = {parent for name in names if tree[name].exists for parent in _parents(name)}
+    found = []
+    for name in names:
+        entry = _entry(request, tree, name, name in parents, fits) if fits(name) else None
+        if entry:
+            found.append(entry)
+    return found
+
+
+def _entry(
+    request: List,
+    tree: dict[str, Listed],
+    name: str,
+    has_children: bool,
+    fits: Callable[[str], bool],
+) -> Entry | None:
+    mailbox = tree[name]
+    childinfo = _childinfo(request, tree, name, fits)
+    if not childinfo and not _is_selected(mailbox, request.selection, has_children):
+        return None
+    attributes = [] if mailbox.exists else [b"\\NonExistent"]
+    if not (mailbox.selectable and mailbox.exists):
+        attributes.append(b"\\Noselect")
+    attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
+    if mailbox.special_use:
+        attributes.append(mailbox.special_use)
+    if mailbox.subscribed and b"SUBSCRIBED" in request.selection | request.returned:
+        attributes.append(b"\\Subscribed")
+    has_status = mailbox.selectable and mailbox.exists
+    return Entry(name, tuple(attributes), childinfo, has_status)
+
+
+def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: bool) -> bool:
+    if b"SPECIAL-USE" in selection and not mailbox.special_use:
+        return False
+    if b"SUBSCRIBED" in selection:
+        return mailbox.subscribed
+    return mailbox.exists or has_children
+
+
+def _childinfo(
+    request: List, tree: dict[str, Listed], name: str, fits: Callable[[str], bool]
+) -> tuple[bytes, ...]:
+    """With RECURSIVEMATCH: the criteria that some child outside the pattern meets."""
+    if b"RECURSIVEMATCH" not in request.selection:
+        return ()
+    below = name + SEPARATOR
+    children = [child for key, child in tree.items() if key.startswith(below) and not fits(key)]
+    met = []
+    if b"SUBSCRIBED" in request.selection and any(child.subscribed for child in children):
+        met.append(b"SUBSCRIBED")
+    if b"SPECIAL-USE" in request.selection and any(child.special_use for child in children):
+        met.append(b"SPECIAL-USE")
+    return tuple(met)
+
+
+def _subscriptions(tree: dict[str, Listed], fits: Callable[[str], bool]) -> list[Entry]:
+    """LSUB: subscribed names, and \\Noselect for a parent that stands for its children.
+
+    RFC 3501 §6.3.9: "%" must not hide a subscribed child of an unsubscribed parent.
+    """
+    subscribed = {name for name, mailbox in tree.items() if mailbox.subscribed}
+    implied = {
+        parent
+        for name in subscribed
+        if not fits(name)
+        for parent in _parents(name)
+        if parent not in subscribed
+    }
+    found = []
+    for name in sorted(filter(fits, subscribed | implied), key=_order):
+        usable = name in subscribed and tree[name].exists and tree[name].selectable
+        found.append(Entry(name, () if usable else (b"\\Noselect",)))
+    return found
+
+
+def _with_parents(mailboxes: Iterable[Listed]) -> dict[str, Listed]:
+    """By name, with the levels between that are no mailboxes themselves."""
+    tree = {mailbox.name: mailbox for mailbox in mailboxes}
+    for name in list(tree):
+        for parent in _parents(name):
+            tree.setdefault(parent, Listed(parent, selectable=False, exists=False))
+    return tree
+
+
+def _parents(name: str) -> list[str]:
+    pieces = name.split(SEPARATOR)
+    return [SEPARATOR.join(pieces[:count]) for count in range(1, len(pieces))]
+
+
+def _matcher_of_any(matchers: Sequence[Callable[[str], bool]]) -> Callable[[str], bool]:
+    return lambda name: any(fits(name) for fits in matchers)
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return (name != "INBOX", name)

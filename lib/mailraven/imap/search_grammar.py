@@ -1,0 +1,135 @@
+"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, §9 search)."""
+
+import re
+from collections.abc import Callable
+
+from mailraven.imap import search as keys
+from mailraven.imap.commands import Search
+from mailraven.imap.errors import Refusal
+from mailraven.imap.grammar import LIST_LIMIT, Cursor
+from mailraven.imap.search import CHARSETS, SearchKey, search_text
+from mailraven.mail.errors import PeerError
+
+KEY = re.compile(rb"[A-Za-z]+")
+HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
+
+
+def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
+    """SEARCH [CHARSET name] 1*key. Raises PeerError; Refusal for an unknown charset."""
+    if cursor.data[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
+        cursor.at += 8
+        charset = cursor.astring().upper()
+        if cursor.utf8:
+            raise PeerError("CHARSET is not allowed after ENABLE UTF8=ACCEPT")  # RFC 6855 §3
+        if charset not in CHARSETS:
+            names = b" ".join(CHARSETS).decode("ascii")
+            raise Refusal(f"[BADCHARSET ({names})] unknown charset")
+        cursor.space()
+    return Search(_keys(cursor), by_uid)
+
+
+def _keys(cursor: Cursor) -> SearchKey:
+    """search-key *(SP search-key), to the end or to a parenthesis."""
+    found = [search_key(cursor)]
+    while cursor.take(b" "):
+        found.append(search_key(cursor))
+        if len(found) > LIST_LIMIT:
+            raise PeerError("too many search keys")
+    return found[0] if len(found) == 1 else keys.And(tuple(found))
+
+
+def search_key(cursor: Cursor) -> SearchKey:
+    """One key; at most NESTING_LIMIT inside each other."""
+    return cursor.nested(lambda: _search_key(cursor))
+
+
+def _search_key(cursor: Cursor) -> SearchKey:
+    if cursor.take(b"("):
+        key = _keys(cursor)
+        cursor.octet(b")")
+        return key
+    if cursor.peek() in b"*0123456789":
+        return keys.Numbers(cursor.sequence_set())
+    start = cursor.at
+    word = cursor.word(KEY, "a search key").upper()
+    if word in BARE:
+        return BARE[word]
+    parse = WITH_ARGUMENT.get(word)
+    if not parse:
+        cursor.at = start
+        raise cursor.fail("a search key")
+    cursor.space()
+    return parse(cursor)
+
+
+def _text(cursor: Cursor) -> str:
+    return search_text(cursor.astring())
+
+
+def _header(name: bytes) -> Callable[[Cursor], SearchKey]:
+    return lambda cursor: keys.HeaderContains(name, _text(cursor))
+
+
+def _named_header(cursor: Cursor) -> SearchKey:
+    name = cursor.astring()
+    cursor.space()
+    return keys.HeaderContains(name.lower(), _text(cursor))
+
+
+def _or(cursor: Cursor) -> SearchKey:
+    left = search_key(cursor)
+    cursor.space()
+    return keys.Or(left, search_key(cursor))
+
+
+def _on(days: type[keys.InternalDays] | type[keys.SentDays]) -> Callable[[Cursor], SearchKey]:
+    def parse(cursor: Cursor) -> SearchKey:
+        day = cursor.date()
+        return days(day, day)
+
+    return parse
+
+
+SEEN, ANSWERED, FLAGGED = b"\\Seen", b"\\Answered", b"\\Flagged"
+DELETED, DRAFT, RECENT = b"\\Deleted", b"\\Draft", b"\\Recent"
+
+BARE: dict[bytes, SearchKey] = {
+    b"ALL": keys.All(),
+    b"ANSWERED": keys.HasFlag(ANSWERED),
+    b"DELETED": keys.HasFlag(DELETED),
+    b"DRAFT": keys.HasFlag(DRAFT),
+    b"FLAGGED": keys.HasFlag(FLAGGED),
+    b"RECENT": keys.HasFlag(RECENT),
+    b"SEEN": keys.HasFlag(SEEN),
+    b"UNANSWERED": keys.Not(keys.HasFlag(ANSWERED)),
+    b"UNDELETED": keys.Not(keys.HasFlag(DELETED)),
+    b"UNDRAFT": keys.Not(keys.HasFlag(DRAFT)),
+    b"UNFLAGGED": keys.Not(keys.HasFlag(FLAGGED)),
+    b"UNSEEN": keys.Not(keys.HasFlag(SEEN)),
+    b"NEW": keys.And((keys.HasFlag(RECENT), keys.Not(keys.HasFlag(SEEN)))),
+    b"OLD": keys.Not(keys.HasFlag(RECENT)),
+}
+
+WITH_ARGUMENT: dict[bytes, Callable[[Cursor], SearchKey]] = {
+    b"BCC": _header(b"bcc"),
+    b"CC": _header(b"cc"),
+    b"FROM": _header(b"from"),
+    b"SUBJECT": _header(b"subject"),
+    b"TO": _header(b"to"),
+    b"HEADER": _named_header,
+    b"BODY": lambda cursor: keys.BodyContains(_text(cursor)),
+    b"TEXT": lambda cursor: keys.TextContains(_text(cursor)),
+    b"KEYWORD": lambda cursor: keys.HasFlag(cursor.atom()),
+    b"UNKEYWORD": lambda cursor: keys.Not(keys.HasFlag(cursor.atom())),
+    b"LARGER": lambda cursor: keys.Larger(cursor.number(HIGHEST)),
+    b"SMALLER": lambda cursor: keys.Smaller(cursor.number(HIGHEST)),
+    b"UID": lambda cursor: keys.Uids(cursor.sequence_set()),
+    b"NOT": lambda cursor: keys.Not(search_key(cursor)),
+    b"OR": _or,
+    b"ON": _on(keys.InternalDays),
+    b"BEFORE": lambda cursor: keys.InternalDays(None, cursor.date() - 1),
+    b"SINCE": lambda cursor: keys.InternalDays(cursor.date(), None),
+    b"SENTON": _on(keys.SentDays),
+    b"SENTBEFORE": lambda cursor: keys.SentDays(None, cursor.date() - 1),
+    b"SENTSINCE": lambda cursor: keys.SentDays(cursor.date(), None),
+}

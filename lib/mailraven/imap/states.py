@@ -1,0 +1,41 @@
+"""The states of a session and what each permits (RFC 3501 §3, §6)."""
+
+from enum import Enum
+
+from mailraven.mail.errors import PeerError
+
+
+class State(Enum):
+    """RFC 3501 §3.1 to §3.4"""
+
+    NOT_AUTHENTICATED = "before log-in"
+    AUTHENTICATED = "without a mailbox"
+    SELECTED = "with a mailbox"
+    LOGOUT = "after LOGOUT"
+
+
+_ANY = frozenset({b"CAPABILITY", b"NOOP", b"LOGOUT", b"ID"})
+_ACCOUNT = _ANY | {
+    b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME", b"SUBSCRIBE", b"UNSUBSCRIBE", b"LIST",
+    b"LSUB", b"STATUS", b"APPEND", b"NAMESPACE", b"IDLE",
+}  # fmt: skip
+
+PERMITTED = {
+    State.NOT_AUTHENTICATED: _ANY | {b"STARTTLS", b"AUTHENTICATE", b"LOGIN"},
+    State.AUTHENTICATED: _ACCOUNT | {b"ENABLE"},  # RFC 5161 §3.1: before any mailbox is selected
+    State.SELECTED: _ACCOUNT | {
+        b"CHECK", b"CLOSE", b"UNSELECT", b"EXPUNGE", b"SEARCH", b"FETCH", b"STORE", b"COPY",
+        b"MOVE", b"UID",
+    },
+    State.LOGOUT: frozenset[bytes](),
+}  # fmt: skip
+KNOWN = frozenset[bytes]().union(*PERMITTED.values())
+
+
+def permit(verb: bytes, state: State) -> None:
+    """Raises PeerError (BAD) unless the command `verb`, in capitals, may be given in `state`."""
+    if verb in PERMITTED[state]:
+        return
+    if verb in KNOWN:
+        raise PeerError(f"not allowed {state.value}")
+    raise PeerError("unknown command")

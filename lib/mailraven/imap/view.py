@@ -1,0 +1,90 @@
+"""What one session has been told of its mailbox: message numbers must not shift unannounced.
+
+A view shares the mailbox's UID array: arrivals grow it in place (`exists` says how far the client
+knows it), expunges replace it, and the view keeps the old one until EXPUNGE may be sent.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mailraven.imap.sequence import place_of
+
+NOBODY: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What to announce, in this order: EXPUNGE numbers (falling), EXISTS if not None, flags.
+
+    `touched` are UIDs whose flags changed.
+    """
+
+    expunged: tuple[int, ...] = ()
+    exists: int | None = None
+    touched: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class View:
+    """UIDs by place, and what is not announced yet."""
+
+    uids: Sequence[int]
+    exists: int
+    position: int  # in the mailbox's change log
+    recent: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # UIDs first to last. RFC 3501 §2.3.2
+    gone: list[int] = field(default_factory=list)  # expunged, but the client does not know
+
+    def absorb(
+        self,
+        changes: Iterable[tuple[int, str, int]],
+        current: Sequence[int],
+        own: frozenset[int] = NOBODY,
+        *,
+        may_expunge: bool,
+    ) -> News:
+        """Take note of `changes` (modseq, 'a', 'f' or 'x', UID) that led to the array `current`.
+
+        `own` are UIDs whose flags this session itself changed once and already knows. While
+        `may_expunge` is false and messages are gone, numbers stay as they are and no arrival is
+        told: its number would shift. RFC 3501 §7.4.1, RFC 2180 §4.1
+        """
+        flagged: Counter[int] = Counter()
+        for _, kind, uid in changes:
+            if kind == "f":
+                flagged[uid] += 1
+            elif kind == "x" and place_of(uid, self.uids, self.exists) >= 0:
+                self.gone.append(uid)
+        expunged: tuple[int, ...] = ()
+        exists = None
+        if may_expunge or not self.gone:
+            known = self.exists - len(set(self.gone))
+            expunged = self._numbers_gone()
+            self.gone = []
+            self.uids = current
+            self.exists = len(current)
+            exists = self.exists if self.exists != known else None
+        touched = tuple(
+            uid
+            for uid, times in sorted(flagged.items())
+            if (times > 1 or uid not in own) and place_of(uid, self.uids, self.exists) >= 0
+        )
+        return News(expunged, exists, touched)
+
+    def _numbers_gone(self) -> tuple[int, ...]:
+        numbers = {place_of(uid, self.uids, self.exists) + 1 for uid in self.gone}
+        return tuple(sorted(numbers, reverse=True))
+
+    def is_recent(self, uid: int) -> bool:
+        return any(low <= uid <= high for low, high in self.recent)
+
+    def recent_count(self) -> int:
+        """Announced messages that are recent."""
+        return sum(
+            bisect_right(self.uids, high, 0, self.exists)
+            - bisect_left(self.uids, low, 0, self.exists)
+            for low, high in self.recent
+        )
