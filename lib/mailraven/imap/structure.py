@@ -10,6 +10,7 @@ from mailraven.mail.headers import Octets, fields, unfold
 from mailraven.mail.media import Parameters, content_encoding, disposition_of
 from mailraven.mail.mime import Part
 
+ADDRESS_LIMIT = 1 << 18  # octets of address lists read for one ENVELOPE: 5,000 recipients or so
 _ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc", b"sender", b"reply-to")
 _EXTENSION_FIELDS = frozenset(
     {b"content-md5", b"content-disposition", b"content-language", b"content-location"}
@@ -22,10 +23,18 @@ def envelope_wire(header_block: bytes) -> bytes:
     return envelope_of_fields(fields(header_block))
 
 
-def envelope_of_fields(header: list[tuple[bytes, bytes]]) -> bytes:
-    """The ENVELOPE of a header that is already split; `header` as headers.fields() gives it."""
+def envelope_of_fields(header: list[tuple[bytes, bytes]], limit: int = ADDRESS_LIMIT) -> bytes:
+    """The ENVELOPE of a header that is already split; `header` as headers.fields() gives it.
+
+    Of its address lists at most `limit` octets are read.
+    """
     first = dict(reversed(header))
-    lists = {name: _addresses(first, header, name) for name in _ADDRESS_FIELDS if name in first}
+    lists = {}
+    for name in _ADDRESS_FIELDS:
+        if name in first:
+            value = _joined(first, header, name)
+            lists[name] = _addresses(value[:limit])
+            limit = max(0, limit - len(value))
     sender = lists.get(b"from", NIL)
     return b"(%s %s %s %s %s %s %s %s %s %s)" % (
         _text(first, b"date"),
@@ -50,12 +59,14 @@ def _text(first: dict[bytes, bytes], name: bytes) -> bytes:
     return NIL if value is None else string(unfold(value))
 
 
-def _addresses(first: dict[bytes, bytes], header: list[tuple[bytes, bytes]], name: bytes) -> bytes:
-    """The address list of a field; NIL for an empty one. Fields given twice count together."""
-    value = first[name]
-    values = [other for key, other in header if key == name]
-    if len(values) > 1:
-        value = b",".join(values)
+def _joined(first: dict[bytes, bytes], header: list[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The value of an address field; those of fields given twice count together."""
+    values = [value for key, value in header if key == name]
+    return first[name] if len(values) == 1 else b",".join(values)
+
+
+def _addresses(value: bytes) -> bytes:
+    """The address list of a field; NIL for an empty one."""
     rendered = b"".join([_address(address) for address in parse_address_list(value)])
     return b"(%s)" % rendered if rendered else NIL
 
@@ -76,42 +87,54 @@ def body_wire(data: Octets, part: Part, extensible: bool) -> bytes:
 
 def body_wires(data: Octets, part: Part) -> tuple[bytes, bytes]:
     """BODY and BODYSTRUCTURE of `part`, made in one walk."""
-    body: list[bytes] = []
-    structure: list[bytes] = []
-    _write(data, part, body, structure)
-    return b"".join(body), b"".join(structure)
+    writer = _Writer(data)
+    writer.write(part)
+    return b"".join(writer.body), b"".join(writer.structure)
 
 
-def _write(data: Octets, part: Part, body: list[bytes], structure: list[bytes]) -> None:
-    """Appends the two forms; they differ in the extension data, which only BODYSTRUCTURE has."""
-    if part.is_multipart:
-        _both(body, structure, b"(")
+class _Writer:
+    """The two forms as they grow; only BODYSTRUCTURE has the extension data."""
+
+    def __init__(self, data: Octets) -> None:
+        self.data = data
+        self.body: list[bytes] = []
+        self.structure: list[bytes] = []
+        self.address_limit = ADDRESS_LIMIT  # of all enclosed messages together
+
+    def both(self, piece: bytes) -> None:
+        self.body.append(piece)
+        self.structure.append(piece)
+
+    def write(self, part: Part) -> None:
+        """Appends body of RFC 9051 §9, and itself for what is inside; DEPTH_LIMIT bounds that."""
+        if part.is_multipart:
+            self.multipart(part)
+        else:
+            self.one_part(part)
+        self.structure.append(_extension(part))
+        self.both(b")")
+
+    def multipart(self, part: Part) -> None:
+        self.both(b"(")
         for child in part.children:
-            _write(data, child, body, structure)
-        subtype = b" " + string(part.media.subtype)
-        _both(body, structure, subtype)
-        structure.append(b" " + _parameters(part.media.parameters))
-    else:
-        _both(body, structure, b"(" + _basic_fields(part))
+            self.write(child)
+        self.both(b" " + string(part.media.subtype))
+        self.structure.append(b" " + _parameters(part.media.parameters))
+
+    def one_part(self, part: Part) -> None:
+        self.both(b"(" + _basic_fields(part))
         if part.is_message:
-            _write_enclosed(data, part, body, structure)
+            self.enclosed(part.children[0])
         if part.is_message or part.media.type == b"text":
-            _both(body, structure, b" %d" % part.lines)
-        structure.append(b" " + _unfolded(part, b"content-md5"))
-    structure.append(_extension(part))
-    _both(body, structure, b")")
+            self.both(b" %d" % part.lines)
+        self.structure.append(b" " + _unfolded(part, b"content-md5"))
 
-
-def _both(body: list[bytes], structure: list[bytes], piece: bytes) -> None:
-    body.append(piece)
-    structure.append(piece)
-
-
-def _write_enclosed(data: Octets, part: Part, body: list[bytes], structure: list[bytes]) -> None:
-    enclosed = part.children[0]
-    envelope = envelope_wire(data[enclosed.header_start : enclosed.body_start])
-    _both(body, structure, b" %s " % envelope)
-    _write(data, enclosed, body, structure)
+    def enclosed(self, message: Part) -> None:
+        header = fields(self.data[message.header_start : message.body_start])
+        self.both(b" %s " % envelope_of_fields(header, self.address_limit))
+        spent = message.body_start - message.header_start
+        self.address_limit = max(0, self.address_limit - spent)
+        self.write(message)
 
 
 def _basic_fields(part: Part) -> bytes:

@@ -18,7 +18,6 @@ _WHOLE_FIELD = re.compile(rb"^(?:([!-9;-~]++)[ \t]*+:)?+.*+(?:\n[ \t].*+)*+\n?",
 _WORD = re.compile(
     rb"=\?([!->@-~]+?)(?:\*[!->@-~]*)?\?([bBqQ])\?([^?\r\n]*)\?="
 )  # encoded-word, RFC 2047 §2, with a language suffix, RFC 2231 §5; blanks inside are forgiven
-_HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 
 class Octets(Protocol):
@@ -153,8 +152,8 @@ def _decode_word(encoding: bytes, text: bytes) -> bytes:
 
 
 def decode_q(text: bytes) -> bytes:
-    """The octets of =XX escapes; an equals sign that escapes nothing stands for itself."""
-    return _HEX_PAIR.sub(lambda match: bytes.fromhex(match[1].decode()), text)
+    """The octets of =XX escapes; an equals sign that escapes nothing mostly stands for itself."""
+    return binascii.a2b_qp(text)
 
 
 def decode_base64(text: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mailraven.imap.structure import body_wire, envelope_wire
+from fuzz.wire_checker import read
+from mailraven.imap.structure import ADDRESS_LIMIT, body_wire, envelope_wire
 from mailraven.imap.wire import string
 from mailraven.mail.mime import parse_structure
 
@@ -76,6 +77,14 @@ def test_eight_bit_headers_go_as_literals() -> None:
 def test_the_first_of_two_subjects_counts_and_two_to_fields_add_up() -> None:
     wire = envelope_wire(b"Subject: one\r\nTo: a@b\r\nSubject: two\r\nTo: c@d\r\n")
     assert wire == (b'(NIL "one" NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "c" "d")) NIL NIL NIL NIL)')
+
+
+def test_address_lists_of_absurd_length_are_cut() -> None:
+    addresses = read(envelope_wire(b"To: " + b"a@b;" * ADDRESS_LIMIT + b"\r\nCc: c@d\r\n"))
+    assert isinstance(addresses, list)
+    assert isinstance(addresses[5], list)
+    assert len(addresses[5]) == ADDRESS_LIMIT // 4
+    assert addresses[6] is None
 
 
 @pytest.mark.parametrize(

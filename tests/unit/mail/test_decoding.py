@@ -86,7 +86,7 @@ def test_only_known_charsets_are_looked_up() -> None:
         (b"R3\r\nI", b"base64", b"Gr"),
         (b"R3I=\r\nR", b"base64", b"Gr"),
         (b"!!", b"base64", b""),
-        (b"a=\r\nb=3D=3d= \nc=", b"quoted-printable", b"ab==c="),
+        (b"a=\r\nb=3D=3d= \nc=", b"quoted-printable", b"ab==c"),
         (b"=ZZ=4", b"quoted-printable", b"=ZZ=4"),
         (b"=41", b"8bit", b"=41"),
         (b"=41", b"x-uuencode", b"=41"),
