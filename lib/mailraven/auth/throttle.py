@@ -12,12 +12,14 @@ address count, and the delay stays short, whatever neighbours do.
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+NETWORKS_KEPT = 4096  # answers of network_of: parsing an address takes longer than all the rest
 TABLE_LIMIT = 100_000  # entries of each table; the longest untouched goes first
 FIRST_DELAY = 2.0  # seconds
 DELAY_LIMIT = 900.0  # seconds
@@ -119,6 +121,7 @@ class Throttle:
         return min(max(0.0, last + delay - now), delay)  # a clock set back must not lock for long
 
 
+@lru_cache(NETWORKS_KEPT)
 def network_of(address: str) -> str:
     """The /24 or /64 that holds `address`; what is no IP address (a local socket) is its own."""
     try:
