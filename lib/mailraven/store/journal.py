@@ -31,7 +31,9 @@ Compaction writes the fold as a new file and renames it; readers notice the othe
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
+from operator import lt
 from pathlib import Path
 
 from mailraven.mail.flags import letters_of, mask_of_letters
@@ -94,7 +96,6 @@ def keyword_line(number: int, keyword: str) -> str:
 def snapshot(state: MailboxState, boot: str, ceiling: tuple[int, int]) -> bytes:
     """A journal whose fold is `state`; `ceiling` (UID, MODSEQ) is durable once the file is."""
     lines = [first_line(state.uid_validity), f"b {boot}\n", "d {} {}\n".format(*ceiling)]
-    lines += [f"n {state.uid_next} {state.highest_modseq}\n"]
     lines += [f"h {state.history_from}\n", f"r {state.recent_from}\n"]
     lines += [keyword_line(number, word) for number, word in enumerate(state.keywords)]
     lines += [f"x {uid} {modseq}\n" for uid, modseq in state.expunged]
@@ -104,6 +105,7 @@ def snapshot(state: MailboxState, boot: str, ceiling: tuple[int, int]) -> bytes:
         f"a {uid} {modseq} {letters[mask]} {size} {date} {escape(base)}\n"
         for uid, modseq, mask, size, date, base in zip(*columns, strict=True)
     ]
+    lines.append(f"n {state.uid_next} {state.highest_modseq}\n")
     return "".join(lines).encode("ascii")
 
 
@@ -212,7 +214,7 @@ class Fold:
         try:
             _, uid, modseq, letters, size, date, base = line.split()
             number, message = int(uid), _arrival(letters, size, date, base)
-            if number < self.state.uid_next or message.base in self.state.by_base:
+            if number <= self.state.last_uid or message.base in self.state.by_base:
                 return False
             self.state.highest_modseq = max(self.state.highest_modseq, int(modseq))
             self.state.arrive(number, int(modseq), message)
@@ -237,19 +239,25 @@ class Fold:
         except ValueError:
             return False
         bases = [word[:-2] for word in words[6:-1:6]] + [words[-1][:-1]]
-        ascending = all(map(int.__lt__, uids, uids[1:])) and uids[0] >= state.uid_next
-        if not ascending or len(set(bases)) != len(bases) or state.by_base.keys() & set(bases):
+        by_base = dict(zip(bases, uids, strict=True))
+        ascending = uids[0] > state.last_uid and all(map(lt, uids, uids[1:]))
+        if not ascending or len(by_base) != len(bases):
             return False
+        if not state.by_base.keys().isdisjoint(by_base):
+            return False
+        letters_of_each = words[3::6]
         state.uids.extend(uids)
         state.modseqs.extend(modseqs)
-        state.masks.extend([masks[letters] for letters in words[3::6]])
+        state.masks.extend([masks[letters] for letters in letters_of_each])
         state.sizes.extend(sizes)
         state.dates.extend(dates)
         state.bases += bases
-        state.by_base.update(zip(bases, uids, strict=True))
-        state.uid_next = uids[-1] + 1
+        state.by_base.update(by_base)
+        state.uid_next = max(state.uid_next, uids[-1] + 1)
         state.highest_modseq = max(state.highest_modseq, max(modseqs))
-        state.count_all(state.masks[-len(uids) :], sum(sizes))
+        state.size += sum(sizes)
+        for letters, count in Counter(letters_of_each).items():
+            state.count(masks[letters], count)
         return True
 
 

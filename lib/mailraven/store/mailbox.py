@@ -12,7 +12,7 @@ import asyncio
 import os
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -387,16 +387,20 @@ class Mailbox:
             listener()
 
 
-async def open_mailbox(path: Path, account: Path) -> Mailbox:
+async def open_mailbox(
+    path: Path, account: Path, watch: Callable[[Mailbox], None] = lambda _: None
+) -> Mailbox:
     """Open the mailbox folder `path` of the Maildir `account`, and compare it with its journal.
 
-    Reading 100,000 messages takes a few tenths of a second, in a thread.
+    `watch` may set up inotify before that. Reading 100,000 messages takes a few tenths of a
+    second, in a thread.
     """
     with store_errors():
         journal = await asyncio.to_thread(open_folder, str(path), account)
         mailbox = Mailbox(MailboxFolder(str(path), account, journal))
-    mailbox.hint_all()
     try:
+        watch(mailbox)
+        mailbox.hint_all()
         await mailbox.refresh()
     except BaseException:
         mailbox.close()

@@ -131,14 +131,20 @@ class MailStore:
         return await asyncio.shield(task)
 
     async def _open_folder(self, path: Path, maildir: Path) -> _Held:
-        mailbox = await open_mailbox(path, maildir)
-        held = _Held(mailbox, _inode(path))
-        self._held[str(path)] = held
-        self._watch(held, path)
-        if mailbox.watched:
-            # What happened between the first listing and the watches went unnoticed.
-            mailbox.hint_all()
-        return held
+        opened: list[_Held] = []
+
+        def watch(mailbox: Mailbox) -> None:
+            opened.append(_Held(mailbox, _inode(path)))
+            self._watch(opened[0], path)
+
+        try:
+            await open_mailbox(path, maildir, watch)
+        except BaseException:
+            for held in opened:
+                self._unwatch(held)
+            raise
+        self._held[str(path)] = opened[0]
+        return opened[0]
 
     def _watch(self, held: _Held, path: Path) -> None:
         if self._watcher is None:

@@ -9,7 +9,7 @@ client does (RFC 9051 §7.5.1: EXPUNGE is told only at certain times).
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from typing import NamedTuple
@@ -133,6 +133,11 @@ class MailboxState:
         self.logging = False  # whether changes are noted: not while a journal is first read
         self.log = ChangeLog()
 
+    @property
+    def last_uid(self) -> int:
+        """The highest UID that is there, 0 if none is."""
+        return self.uids[-1] if self.uids else 0
+
     def place(self, uid: int) -> int:
         """The index of `uid` in the arrays, -1 if it is not there."""
         at = bisect_left(self.uids, uid)
@@ -153,7 +158,7 @@ class MailboxState:
         return names
 
     def arrive(self, uid: int, modseq: int, message: Arrival) -> None:
-        """Add one message; `uid` is at least uid_next."""
+        """Add one message; `uid` is above last_uid."""
         self.uids.append(uid)
         self.masks.append(message.mask)
         self.modseqs.append(modseq)
@@ -161,8 +166,9 @@ class MailboxState:
         self.dates.append(message.date)
         self.bases.append(message.base)
         self.by_base[message.base] = uid
-        self.uid_next = uid + 1
-        self._count(message.mask, 1, message.size)
+        self.uid_next = max(self.uid_next, uid + 1)
+        self.count(message.mask, 1)
+        self.size += message.size
         self._log(modseq, "a", uid)
 
     def set_mask(self, uid: int, modseq: int, mask: int) -> bool:
@@ -170,8 +176,8 @@ class MailboxState:
         at = self.place(uid)
         if at < 0:
             return False
-        self._count(self.masks[at], -1, 0)
-        self._count(mask, 1, 0)
+        self.count(self.masks[at], -1)
+        self.count(mask, 1)
         self.masks[at] = mask
         self.modseqs[at] = modseq
         self.odd.pop(uid, None)
@@ -186,7 +192,8 @@ class MailboxState:
             if at < 0:
                 continue
             places.append(at)
-            self._count(self.masks[at], -1, -self.sizes[at])
+            self.count(self.masks[at], -1)
+            self.size -= self.sizes[at]
             del self.by_base[self.bases[at]]
             self.odd.pop(uid, None)
             self.remember_expunged(uid, modseq)
@@ -201,18 +208,12 @@ class MailboxState:
         self.expunged.append((uid, modseq))
         self.highest_modseq = max(self.highest_modseq, modseq)
 
-    def count_all(self, masks: Iterable[int], size: int) -> None:
-        """Count messages that were put into the arrays in bulk."""
-        for mask in masks:
-            self._count(mask, 1, 0)
-        self.size += size
-
-    def _count(self, mask: int, sign: int, size: int) -> None:
-        self.size += size
+    def count(self, mask: int, messages: int) -> None:
+        """Count so many more (or fewer, below 0) messages with the flags `mask`."""
         if not mask & SEEN:
-            self.unseen += sign
+            self.unseen += messages
         if mask & DELETED:
-            self.deleted += sign
+            self.deleted += messages
 
     def _log(self, modseq: int, kind: str, uid: int) -> None:
         if modseq > self.highest_modseq:
@@ -242,7 +243,10 @@ class MailboxState:
         self.modseqs = _join(self.modseqs, kept)
         self.sizes = _join(self.sizes, kept)
         self.dates = _join(self.dates, kept)
-        self.bases = [base for part in kept for base in self.bases[part]]
+        bases: list[str] = []
+        for part in kept:
+            bases += self.bases[part]
+        self.bases = bases
 
 
 def _kept_ranges(length: int, places: list[int]) -> list[slice]:
