@@ -51,10 +51,10 @@ def helo_name(argument: bytes) -> str:
 
     Raises PeerError when there is none (RFC 5321 §4.1.1.1).
     """
-    name = argument.split(None, 1)[0] if argument else b""
-    if not name or len(name) > HELO_LIMIT:
+    words = argument.split(None, 1)
+    if not words or len(words[0]) > HELO_LIMIT:
         raise PeerError("501 5.5.4 a domain or an address literal is wanted")
-    return name.decode(errors="replace")
+    return words[0].decode(errors="replace")
 
 
 def mail_argument(argument: bytes) -> tuple[str, bytes]:

@@ -1,0 +1,190 @@
+"""Any octets, split anywhere, give events or replies; never another exception, never a hang."""
+
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailraven.mail.errors import PeerError
+from mailraven.smtp import body, grammar, proxy_protocol
+from mailraven.smtp.events import Auth, AuthResponse, BodyPart, Kind, Mail, Port, Rcpt, StartTls
+from mailraven.smtp.lines import LineBuffer
+from mailraven.smtp.parameters import mail_parameters, rcpt_parameters
+from mailraven.smtp.server import ServerEngine
+
+MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+EVENT_LIMIT = 10  # events that one octet may cause at most
+
+WORDS = st.sampled_from(
+    [
+        b"EHLO a.example\r\n",
+        b"HELO a\r\n",
+        b"LHLO a\r\n",
+        b"MAIL FROM:<a@b.example>\r\n",
+        b"MAIL FROM:<> SIZE=10 BODY=8BITMIME SMTPUTF8\r\n",
+        b"MAIL FROM:<a@b> RET=FULL ENVID=x+2By REQUIRETLS\r\n",
+        b"RCPT TO:<a@b.example>\r\n",
+        b'RCPT TO:<"a \\" b"@[127.0.0.1]> NOTIFY=SUCCESS ORCPT=rfc822;a+40b\r\n',
+        b"DATA\r\n",
+        b"Subject: x\r\n\r\nhello\r\n",
+        b".\r\n",
+        b"..\r\n",
+        b"\r\n.\r\n",
+        b"\n.\n",
+        b"\r.\r",
+        b"BDAT 5\r\nabcd\r",
+        b"BDAT 3 LAST\r\n\na\n",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 99999999\r\n",
+        b"RSET\r\n",
+        b"NOOP\r\n",
+        b"VRFY a\r\n",
+        b"STARTTLS\r\n",
+        b"AUTH PLAIN\r\n",
+        b"AUTH LOGIN dGVzdA==\r\n",
+        b"dGVzdA==\r\n",
+        b"*\r\n",
+        b"QUIT\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"\xff\xfe\x00\r\n",
+        b"a" * 5000,
+    ]
+)
+STREAMS = st.lists(st.one_of(WORDS, st.binary(max_size=30)), max_size=25).map(b"".join)
+KINDS = st.sampled_from(["smtp", "submission", "submissions", "lmtp"])
+
+
+@dataclass(slots=True)
+class Driver:
+    """Answers each event by the next of `codes` and writes down all that happens."""
+
+    engine: ServerEngine
+    codes: list[int]
+    said: bytes = b""
+    bodies: list[bytes] = field(default_factory=list)
+    events: int = 0
+
+    def feed(self, data: bytes) -> None:
+        self.engine.receive(data)
+        while (event := self.engine.next_event()) is not None:
+            self.events += 1
+            self.decide(event)
+        self.said += self.engine.data_to_send()
+
+    def code(self, good: int) -> int:
+        return self.codes[self.events % len(self.codes)] if self.codes else good
+
+    def decide(self, event: object) -> None:
+        match event:
+            case Mail() | Rcpt():
+                self.engine.reply(self.code(250), "2.0.0 ok")
+            case BodyPart(data, last):
+                self.bodies.append(data)
+                while last and self.engine.next_event() is None and self.owes():
+                    self.engine.reply(self.code(250), "2.0.0 ok")
+            case Auth() | AuthResponse():
+                if self.code(235) == 334:
+                    self.engine.challenge(b"more")
+                else:
+                    self.engine.reply(self.code(235), "2.7.0 ok")
+            case StartTls():
+                self.engine.tls_started()
+
+    def owes(self) -> bool:
+        return bool(self.engine._awaited)
+
+
+def drive(kind: Kind, stream: bytes, cuts: list[int], codes: list[int]) -> Driver:
+    port = Port(kind, "mx.example", 1000, 5, True, MECHANISMS, plaintext_auth=True)
+    driver = Driver(ServerEngine(port), codes)
+    driver.engine.greet()
+    edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    for start, end in itertools.pairwise(edges):
+        driver.feed(stream[start:end])
+    return driver
+
+
+@given(KINDS, STREAMS, st.lists(st.integers(0, 10_000)), st.lists(st.sampled_from([250, 451, 550])))
+def test_any_octets_give_events_or_replies(
+    kind: Kind, stream: bytes, cuts: list[int], codes: list[int]
+) -> None:
+    driver = drive(kind, stream, cuts, codes)
+    assert driver.events <= len(stream) + EVENT_LIMIT
+    for line in driver.said.split(b"\r\n")[:-1]:
+        assert line[:3].isdigit() and line[3:4] in (b" ", b"-"), line
+
+
+@given(KINDS, STREAMS.filter(lambda s: b"STARTTLS" not in s), st.lists(st.integers(0, 10_000)))
+def test_where_the_octets_are_split_changes_nothing(
+    kind: Kind, stream: bytes, cuts: list[int]
+) -> None:
+    whole = drive(kind, stream, [], [])
+    parts = drive(kind, stream, cuts, [])
+    each = drive(kind, stream, list(range(len(stream))), [])
+    assert parts.said == each.said
+    if not whole.engine.closed:  # what was read of a refused message differs, answers do not
+        assert whole.said == each.said
+        assert b"".join(whole.bodies) == b"".join(each.bodies)
+
+
+@given(st.binary(max_size=200).map(lambda b: b.replace(b"a", b"\r\n").replace(b"b", b".")))
+def test_data_is_what_was_sent_with_dots_added_and_removed(content: bytes) -> None:
+    content = content.replace(b"\r\n", b"\0").replace(b"\r", b"").replace(b"\n", b"")
+    content = content.replace(b"\0", b"\r\n") + b"\r\n"
+    stuffed = (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+    for size in (1, 3, len(stuffed)):
+        reader, left, got = body.DataReader(), b"", b""
+        for at in range(0, len(stuffed), size):
+            left += stuffed[at : at + size]
+            part, used = reader.take(left)
+            got, left = got + part, left[used:]
+        assert (got, reader.done, reader.bare, left) == (content, True, False, b"")
+
+
+@given(st.binary(max_size=300))
+def test_every_grammar_raises_peer_error_only(text: bytes) -> None:
+    for parse in (
+        grammar.command,
+        grammar.helo_name,
+        grammar.mail_argument,
+        grammar.rcpt_argument,
+        grammar.bdat_argument,
+        grammar.auth_argument,
+        grammar.auth_response,
+        rcpt_parameters,
+        proxy_protocol.parse,
+        lambda octets: mail_parameters(octets, tls=True),
+        lambda octets: proxy_protocol.parse(proxy_protocol.V2_SIGNATURE + octets),
+        lambda octets: proxy_protocol.parse(b"PROXY " + octets),
+    ):
+        try:
+            parse(text)
+        except PeerError as error:
+            assert error.reply[:1] in "45"
+
+
+@pytest.mark.parametrize(
+    "octet", [b"a", b"<", b'"', b"\\", b" ", b"@", b".", b"\n", b"\r\n", b"\r\n.", b"=", b"+"]
+)
+def test_long_runs_of_one_octet_end(octet: bytes) -> None:
+    stream = b"EHLO a\r\nMAIL FROM:<" + octet * (200_000 // len(octet)) + b"\r\n"
+    driver = drive("smtp", stream, list(range(0, len(stream), 4096)), [])
+    assert driver.events <= 2
+
+
+@given(st.binary(max_size=100), st.integers(1, 20))
+def test_a_line_is_whole_too_long_or_wanting(data: bytes, limit: int) -> None:
+    lines, got = LineBuffer(), 0
+    lines.feed(data)
+    for _ in range(len(data) + 1):
+        try:
+            line = lines.line(limit)
+        except PeerError:
+            continue
+        if line is None:
+            break
+        got += len(line) + 2
+        assert len(line) + 2 <= limit
+    assert got <= len(data)
