@@ -1,18 +1,32 @@
-"""bin/mailraven as an operator types it."""
+"""The operator's command, as it is typed."""
 
+import io
 import json
-import os
 import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mailraven.auth.passwords import find_entry, matches, prepare
+from mailraven.cli.main import main
 
 TOP = Path(__file__).parents[3]
 COMMAND = TOP / "bin" / "mailraven"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +45,18 @@ def run(root: Path) -> Run:
 
 def mailraven(
     root: Path, *words: str, stdin: str = "", environ: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "--etc", f"{root}/etc", *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(environ or {})},
-    )
+) -> Done:
+    """The command in this process: starting Python a hundred times takes longer than the rest."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr("sys.stdin", io.StringIO(stdin))
+        for name, value in (environ or {}).items():
+            patch.setenv(name, value)
+        try:
+            code = main(["--etc", f"{root}/etc", *words])
+        except SystemExit as end:  # argparse ends so
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def logs_in(root: Path, local: str, password: str) -> bool:
@@ -46,12 +64,12 @@ def logs_in(root: Path, local: str, password: str) -> bool:
     return entry is not None and matches(entry.argon2, prepare(password))
 
 
-def good(done: subprocess.CompletedProcess[str]) -> str:
+def good(done: Done) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+def refused(done: Done, code: int = 1) -> str:
     assert done.returncode == code, done.stdout + done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -213,6 +231,20 @@ def test_reload_of_a_server_that_is_down_is_exit_code_1(run: Run) -> None:
     done = run("reload")
     assert done.returncode == 1
     assert "smtpd is not running" in done.stdout
+
+
+def test_the_whole_way_through_bin(tmp_path: Path) -> None:
+    etc = ["--etc", f"{tmp_path}/etc"]
+
+    def typed(*words: str, stdin: str = "") -> Done:
+        done = subprocess.run([COMMAND, *etc, *words], input=stdin, capture_output=True, text=True)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    good(typed("quickstart", "a@b.example", "--data", f"{tmp_path}/data"))
+    good(typed("account", "add", "c@b.example", "--ask", stdin="a good password\n"))
+    assert "c@b.example" in good(typed("account", "list"))
+    assert "is not an account" in refused(typed("account", "show", "d@b.example"))
+    refused(typed("acount"), 2)
 
 
 def test_a_reader_that_goes_away_is_no_error(root: Path) -> None:
