@@ -1,25 +1,31 @@
 """Delivery status notifications: what the sender is told, for people and for programs.
 
 multipart/report (RFC 6522) of three parts: a text, message/delivery-status (RFC 3464), and the
-original's header or whole. With UTF-8 in addresses or header the internationalized forms of
-RFC 6533 take their place. Sent from the null reverse-path, so that it can never cause another
-(RFC 5321 §4.5.5). Pure: time, ids and the original come as arguments.
+original's header or whole. A sender with UTF-8 in the local part gets the internationalized forms
+of RFC 6533; for others all is written in ASCII, so that every server on the way can carry it.
+Sent from the null reverse-path, so that it can never cause another (RFC 5321 §4.5.5). Pure: time,
+ids and the original come as arguments.
 """
 
 import re
+from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
+from mailraven.mail.address import split_address
 from mailraven.mail.envelope import NULL_REVERSE_PATH, Envelope, Recipient
 from mailraven.mail.types import TraceId
+from mailraven.queue.demands import ascii_path
 from mailraven.queue.entry import QueuedRecipient, QueueEntry
 from mailraven.queue.progress import Report, ReportKind
 
 LINE_LIMIT = 900  # octets; RFC 5322 §2.1.1 allows 998
 WHOLE_LIMIT = 64 * 1024  # octets of an original that goes back whole unless RET says otherwise
 RET_FULL_LIMIT = 1 << 20  # and when RET=FULL asks for it: a large bounce helps nobody
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +84,14 @@ def notice(
     `original` is the message when `whole`, else its header block.
     """
     recipients = [entry.recipients[position] for position in report.positions]
-    wide = entry.smtputf8 or not _all_ascii(entry, recipients)
+    wide = not split_address(entry.reverse_path)[0].isascii()
     header = _header(entry, report.kind, reporter, utf8=wide)
     status = _status_part(entry, report.kind, reporter, recipients, utf8=wide)
     mark = f"\r\n--{reporter.boundary}\r\n"
     content = [
         header.encode(),
         mark[2:].encode(),
-        _text_part(report.kind, reporter, recipients).encode(),
+        _text_part(report.kind, reporter, recipients),
         mark.encode(),
         status.encode(),
         mark.encode(),
@@ -106,17 +112,11 @@ def notice(
     return Notice(envelope, content)
 
 
-def _all_ascii(entry: QueueEntry, recipients: Sequence[QueuedRecipient]) -> bool:
-    return entry.reverse_path.isascii() and all(
-        one.address.isascii() and (one.orcpt or "").isascii() for one in recipients
-    )
-
-
 def _header(entry: QueueEntry, kind: ReportKind, reporter: Reporter, *, utf8: bool) -> str:
     status_type = "global-delivery-status" if utf8 else "delivery-status"
     return (
         f"From: Mail Delivery System <{reporter.address}>\r\n"
-        f"To: <{entry.reverse_path}>\r\n"
+        f"To: <{entry.reverse_path if utf8 else ascii_path(entry.reverse_path)}>\r\n"
         f"Subject: {SUBJECTS[kind]}\r\n"
         f"Date: {format_datetime(reporter.now)}\r\n"
         f"Message-ID: <{reporter.trace}.{entry.id}@{reporter.hostname}>\r\n"
@@ -129,7 +129,9 @@ def _header(entry: QueueEntry, kind: ReportKind, reporter: Reporter, *, utf8: bo
     )
 
 
-def _text_part(kind: ReportKind, reporter: Reporter, recipients: Sequence[QueuedRecipient]) -> str:
+def _text_part(
+    kind: ReportKind, reporter: Reporter, recipients: Sequence[QueuedRecipient]
+) -> bytes:
     opening = OPENINGS[kind].format(until=format_datetime(reporter.retry_until))
     lines = [
         f"This is the mail server {reporter.hostname}.",
@@ -139,7 +141,10 @@ def _text_part(kind: ReportKind, reporter: Reporter, recipients: Sequence[Queued
         *(line for recipient in recipients for line in _explanation(recipient)),
     ]
     text = "\r\n".join(_wrapped(line, "    ") for line in lines)
-    return f"Content-Type: text/plain; charset=utf-8\r\n{_encoding(text)}\r\n{text}"
+    head = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+    if text.isascii():
+        return f"{head}7bit\r\n\r\n{text}".encode()
+    return f"{head}quoted-printable\r\n\r\n".encode() + b2a_qp(text.encode(), istext=True)
 
 
 def _explanation(recipient: QueuedRecipient) -> list[str]:
@@ -169,6 +174,8 @@ def _status_part(
         f"X-MailRaven-Queue-ID: {entry.id}",
     ]
     groups = [fields, *(_recipient_fields(one, kind, reporter) for one in recipients)]
+    if not utf8:
+        groups = [[_in_ascii(field) for field in group] for group in groups]
     text = "\r\n".join(
         "".join(_wrapped(field, " ") + "\r\n" for field in group if field) for group in groups
     )
@@ -214,6 +221,11 @@ def _status_code(recipient: QueuedRecipient, kind: ReportKind) -> str:
 
 def _address_type(address: str) -> str:
     return "rfc822" if address.isascii() else "utf-8"  # RFC 6533 §3
+
+
+def _in_ascii(text: str) -> str:
+    """`text` with what is not ASCII as \\x{HEX}: utf-8-addr-xtext of RFC 6533 §3."""
+    return _NOT_ASCII.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", text)
 
 
 def _original_head(original: bytes, *, whole: bool) -> bytes:

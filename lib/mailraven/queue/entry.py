@@ -40,7 +40,8 @@ class Answer:
 
     `text` is verbatim with its code, lines joined with " / ", when it was `heard` from the other
     side, else our own words. `remote` is "mx.example.org[192.0.2.1]:25", empty when nobody was
-    reached; `stage` is what the text answers: "RCPT TO", "connect", "dns".
+    reached; `stage` is what the text answers: "RCPT TO", "connect", "dns"; `tls` is "TLSv1.3" or
+    "" for plaintext.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Answer:
     stage: str = ""
     heard: bool = True
     at: datetime | None = None
+    tls: str = ""
 
 
 @dataclass(frozen=True, slots=True)

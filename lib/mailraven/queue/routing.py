@@ -41,7 +41,9 @@ class NextHop:
         """Name of the destination in the queue, in logs and for limits."""
         if self.kind == "lmtp":
             return "lmtp"
-        return self.host if self.kind == "mx" else f"[{self.host}]:{self.port}"
+        name = self.host if self.kind == "mx" else f"[{self.host}]:{self.port}"
+        name = f"{self.user}@{name}" if self.user else name
+        return f"{name} (TLS)" if self.tls == "required" else name
 
 
 @dataclass(frozen=True, slots=True)

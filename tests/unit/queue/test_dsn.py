@@ -112,13 +112,24 @@ def test_ret_decides_how_much_comes_back(ret: str | None, size: int, whole: bool
     assert not wants_whole(queued, Report("delayed", (0,)))
 
 
-def test_utf8_addresses_take_the_international_forms() -> None:
+def test_utf8_sender_gets_the_international_forms() -> None:
     # RFC 6533 §3, §4
-    made = report(replace(entry("jörg@example.net"), smtputf8=True))
+    queued = replace(entry("jörg@example.net"), smtputf8=True, reverse_path="jö@example.org")
+    made = report(queued)
     content = b"".join(made.content)
     assert made.envelope.smtputf8 and made.envelope.body == "8BITMIME"
     assert b"message/global-delivery-status" in content
     assert "Final-Recipient: utf-8; jörg@example.net".encode() in content
+
+
+def test_report_to_an_ascii_sender_travels_everywhere() -> None:
+    answer = replace(ANSWER, text="550 5.1.1 kein Empfänger")
+    made = report(replace(entry("jörg@example.net", answer), smtputf8=True))
+    _, text, _, _ = parsed(made)
+    content = b"".join(made.content)
+    assert content.isascii() and not made.envelope.smtputf8
+    assert b"Final-Recipient: utf-8; j\\x{F6}rg@example.net" in content
+    assert "jörg@example.net" in text.get_content()
 
 
 def test_eight_bit_original_is_declared() -> None:

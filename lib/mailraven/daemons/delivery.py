@@ -1,0 +1,258 @@
+"""Delivering one job: connect to the first host that answers, hand the message over, say what
+became of each recipient.
+
+When a host cannot be reached, greets with a refusal, or goes away before the message was sent, the
+next one in MX order is tried at once (RFC 5321 §5.1). When TLS was offered and fails, the host is
+tried again in plaintext, unless TLS is required: as good as it gets without a policy (RFC 7435).
+"""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mailraven.config.schema import Config
+from mailraven.daemons.flight import Flight, Job
+from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
+from mailraven.daemons.smtp_sender import HandshakeFailed, Message, SessionFailed, SmtpSender
+from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.queue.demands import Objection, needs_conversion, objection
+from mailraven.queue.entry import Answer, Status, bounded, instant
+from mailraven.queue.progress import Attempt
+from mailraven.queue.resolver import Resolver
+from mailraven.queue.routing import Hop, NextHop, hops
+from mailraven.smtp.client import ClientEngine, Outcome, Stage
+from mailraven.smtp.client_commands import UnsafePath
+from mailraven.smtp.client_replies import Reply
+
+Signer = Callable[[Flight], Awaitable[bytes]]
+
+
+class Unreachable(Exception):
+    """No host of a destination could be used; `attempt` is what its recipients get."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt.answer.text)
+        self.attempt = attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a job, and the session if it may be used again."""
+
+    attempts: dict[int, Attempt]
+    sender: SmtpSender | None
+
+
+class Courier:
+    """Delivers jobs by one configuration; `sign` gives the DKIM-Signature fields of a flight."""
+
+    def __init__(self, config: Config, resolver: Resolver, sign: Signer) -> None:
+        self._config = config
+        self._resolver = resolver
+        self._sign = sign
+        self._contexts = {
+            "required": _context(config.tls.ca, verify=True),
+            "opportunistic": _context(config.tls.ca, verify=False),
+        }
+
+    async def deliver(self, job: Job, used: SmtpSender | None) -> Delivered:
+        """Deliver over `used`, if it is still good, or else a new session.
+
+        Raises Unreachable when not one host could be asked.
+        """
+        attempts: dict[int, Attempt] = {}
+        left = job.positions
+        sender: SmtpSender | None = None
+        unreachable: Unreachable | None = None
+        try:
+            async with aclosing(self._sessions(job.hop, used)) as sessions:
+                async for sender in sessions:
+                    attempts |= await self._send(job, left, sender)
+                    left = _worth_another_host(attempts, left)
+                    if not left:
+                        break
+                    sender.close()
+        except Unreachable as error:
+            unreachable = error
+        if unreachable is not None and not attempts:
+            raise unreachable
+        return Delivered(attempts, sender if sender is not None and sender.is_usable else None)
+
+    async def _sessions(
+        self, hop: NextHop, used: SmtpSender | None
+    ) -> AsyncGenerator[SmtpSender, None]:
+        """Sessions to try, best first. Raises Unreachable when there is no further one."""
+        if used is not None and used.is_usable:
+            yield used
+        elif used is not None:
+            used.close()
+        last = Outcome(Reply(451, ("4.4.1 no host to connect to",)), "connect", heard=False)
+        remote = ""
+        try:
+            async for host in self._hosts(hop):
+                remote = str(host)
+                try:
+                    sender = await self._open(hop, host)
+                except SessionFailed as error:
+                    last = error.outcome
+                    continue
+                yield sender
+        except (PermanentError, TemporaryError) as error:
+            reply = Reply(error.code, (error.text,))
+            status: Status = "failed" if isinstance(error, PermanentError) else "pending"
+            raise Unreachable(Attempt(status, _answer(Outcome(reply, "dns", False), ""))) from error
+        raise Unreachable(Attempt("pending", _answer(last, remote)))
+
+    async def _hosts(self, hop: NextHop) -> AsyncIterator[Hop]:
+        if hop.kind == "lmtp":
+            yield Hop("local", str(hop.socket), 0)
+            return
+        name = self._config.hostname
+        async for host in hops(hop, name, self._resolver, random.shuffle):
+            yield host
+
+    async def _open(self, hop: NextHop, host: Hop) -> SmtpSender:
+        """A session with one host. Raises SessionFailed."""
+        try:
+            return await self._open_with(hop, host, self._contexts[hop.tls])
+        except HandshakeFailed as error:
+            if hop.tls == "required":
+                reply = Reply(451, (f"4.7.5 TLS failed: {error}",))  # RFC 3463 §3.8
+                raise SessionFailed(Outcome(reply, "STARTTLS", heard=False)) from error
+        return await self._open_with(hop, host, None)
+
+    async def _open_with(
+        self, hop: NextHop, host: Hop, context: ssl.SSLContext | None
+    ) -> SmtpSender:
+        connection = await self._connect(hop, host)
+        engine = ClientEngine(self._config.hostname, lmtp=hop.kind == "lmtp")
+        sender = SmtpSender(connection, engine, str(host), self._config.queue.command_timeout)
+        try:
+            await sender.open(hop, host.host, context)
+        except BaseException:
+            connection.abort()
+            raise
+        return sender
+
+    async def _connect(self, hop: NextHop, host: Hop) -> Outgoing:
+        try:
+            async with asyncio.timeout(self._config.queue.connect_timeout):
+                if hop.kind == "lmtp" and hop.socket is not None:
+                    return await connect_unix(hop.socket)
+                return await connect(host.address, host.port, self._source(host.address))
+        except OSError as error:
+            why = "timed out" if isinstance(error, TimeoutError) else error.strerror or str(error)
+            reply = Reply(451, (f"4.4.1 connect: {why}",))  # RFC 3463 §3.5
+            raise SessionFailed(Outcome(reply, "connect", heard=False)) from error
+
+    def _source(self, address: str) -> str | None:
+        """Our address for connections to `address`: the first configured one of its family."""
+        six = ":" in address
+        matching = [own for own in self._config.queue.source_addresses if (":" in own) == six]
+        return matching[0] if matching else None
+
+    async def _send(
+        self, job: Job, positions: tuple[int, ...], sender: SmtpSender
+    ) -> dict[int, Attempt]:
+        """One transaction over an open session."""
+        flight, extensions = job.flight, sender.extensions
+        problem = objection(flight.entry, extensions, verified_tls=sender.is_verified)
+        if problem is None and needs_conversion(flight.entry, extensions):
+            problem = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
+        if problem is not None:
+            attempt = _objected(problem, sender.remote)
+            return dict.fromkeys(positions, attempt)
+        try:
+            prefix = await self._sign(flight)
+            path = flight.spool.message_path(flight.entry.id)
+            message = Message(prefix, path, len(prefix) + flight.entry.size)
+            envelope = job.envelope(positions, utf8="SMTPUTF8" in extensions)
+            outcomes = await sender.send(envelope, message)
+        except UnsafePath:
+            refused = Objection(553, "5.1.3", "the address cannot be written in SMTP")
+            return dict.fromkeys(positions, _objected(refused, sender.remote))
+        except OSError as error:
+            return dict.fromkeys(positions, _unreadable(error))
+        passes_on = "DSN" in extensions
+        final: Status = "delivered" if job.hop.kind == "lmtp" else "relayed"
+        return {
+            position: _attempt(outcome, final, sender, passes_on)
+            for position, outcome in zip(positions, outcomes, strict=True)
+        }
+
+
+def _attempt(outcome: Outcome, final: Status, sender: SmtpSender, passes_on: bool) -> Attempt:
+    answer = replace(_answer(outcome, sender.remote), tls=sender.tls_version())
+    if outcome.reply.is_positive:
+        return Attempt(final, answer, passed_on=passes_on)
+    if outcome.reply.is_permanent and not _means_too_many(outcome):
+        return Attempt("failed", answer)
+    return Attempt("pending", answer)
+
+
+def _means_too_many(outcome: Outcome) -> bool:
+    """552 to RCPT TO is an old way to say 452. RFC 5321 §4.5.3.1.10"""
+    reply = outcome.reply
+    return (
+        outcome.command == "RCPT TO"
+        and reply.code == 552
+        and reply.enhanced_status in ("", "5.5.3")
+    )
+
+
+def _worth_another_host(
+    attempts: dict[int, Attempt], positions: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Who may do better at another host: those whose host went away before the message was sent.
+
+    After the last octet a lost answer may hide a delivery: then nobody else is asked at once.
+    """
+    return tuple(
+        position
+        for position in positions
+        if (attempt := attempts[position]).status == "pending"
+        and (attempt.answer.text.startswith("421") or not attempt.answer.heard)
+        and attempt.answer.stage not in (Stage.END_OF_DATA.value, "disk")
+    )
+
+
+def _answer(outcome: Outcome, remote: str) -> Answer:
+    reply = outcome.reply
+    text = str(reply) if outcome.heard else reply.lines[0].partition(" ")[2]
+    return Answer(
+        bounded(text),
+        reply.enhanced_status,
+        remote,
+        outcome.command,
+        outcome.heard,
+        instant(time.time()),
+    )
+
+
+def _objected(problem: Objection, remote: str) -> Attempt:
+    reply = Reply(problem.code, (f"{problem.enhanced_status} {problem.text}",))
+    return Attempt("failed", _answer(Outcome(reply, "EHLO", heard=False), remote))
+
+
+def _unreadable(error: OSError) -> Attempt:
+    reply = Reply(451, (f"4.3.0 the message cannot be read: {error.strerror or error}",))
+    return Attempt("pending", _answer(Outcome(reply, "disk", heard=False), ""))
+
+
+def _context(ca: Path | None, *, verify: bool) -> ssl.SSLContext:
+    """What we speak TLS with: 1.2 or better (RFC 8996); without `verify` any certificate will do,
+    for the choice is between that and no encryption at all (RFC 7435 §3)."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca is not None:
+        with suppress(FileNotFoundError):
+            context.load_verify_locations(ca)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

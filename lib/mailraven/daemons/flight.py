@@ -1,0 +1,83 @@
+"""A message on its way: one claimed entry, the jobs it was cut into, and how it ends.
+
+A job is the part of a message that goes to one destination in one transaction. What a job hears is
+recorded at once; when all jobs are through, the entry is settled: reports into the spool first,
+then the entry deferred or removed. A crash anywhere leaves the entry in active/, from where the
+next queued takes it again: at worst somebody gets a message twice (RFC 5321 §6.1).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mailraven.mail.envelope import Envelope, Recipient
+from mailraven.queue.demands import ascii_path
+from mailraven.queue.entry import QueueEntry
+from mailraven.queue.progress import Attempt, record
+from mailraven.queue.routing import NextHop
+from mailraven.queue.spool import Spool
+
+RECIPIENTS_LIMIT = 100  # per transaction: what every server must take. RFC 5321 §4.5.3.1.8
+
+
+@dataclass(slots=True)
+class Flight:
+    """A claimed entry; `open_jobs` says how many parts are still under way."""
+
+    entry: QueueEntry
+    spool: Spool
+    open_jobs: int = 0
+    signatures: bytes | None = None  # DKIM-Signature fields, made when first needed
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def heard(self, attempts: Mapping[int, Attempt]) -> bool:
+        """Record what became of some recipients; True when that was the last open job.
+
+        What is known is saved while other jobs may take long, so that a crash repeats little.
+        """
+        self.entry = record(self.entry, attempts)
+        self.open_jobs -= 1
+        if self.open_jobs == 0:
+            return True
+        if any(attempt.status != "pending" for attempt in attempts.values()):
+            async with self.saving:
+                await asyncio.to_thread(self.spool.save, self.entry)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The recipients of a flight that share a next hop, by position."""
+
+    flight: Flight
+    hop: NextHop
+    positions: tuple[int, ...]
+
+    def envelope(self, positions: tuple[int, ...], *, utf8: bool) -> Envelope:
+        """The envelope for those of the recipients, domains as A-labels unless `utf8`."""
+        entry = self.flight.entry
+        spell = str if utf8 else ascii_path
+        chosen = [entry.recipients[position] for position in positions]
+        return Envelope(
+            spell(entry.reverse_path),
+            tuple(Recipient(spell(one.address), one.notify, one.orcpt) for one in chosen),
+            entry.trace,
+            "7BIT" if entry.content == "7bit" else "8BITMIME",
+            entry.smtputf8,
+            entry.require_tls,
+            entry.ret,
+            entry.envid,
+            entry.account,
+        )
+
+
+def cut_into_jobs(flight: Flight, hops: Mapping[int, NextHop]) -> list[Job]:
+    """One job per next hop and at most RECIPIENTS_LIMIT of the recipients in `hops`."""
+    together: dict[NextHop, list[int]] = {}
+    for position, hop in hops.items():
+        together.setdefault(hop, []).append(position)
+    return [
+        Job(flight, hop, tuple(positions[at : at + RECIPIENTS_LIMIT]))
+        for hop, positions in together.items()
+        for at in range(0, len(positions), RECIPIENTS_LIMIT)
+    ]

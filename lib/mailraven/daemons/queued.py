@@ -1,0 +1,283 @@
+"""queued: delivers the spool to other servers and to our own accounts; signs, retries, reports.
+
+inotify on incoming/, deferred/ and held/ says that something has come or was touched; the folders
+are read at the start, after an overflow, and now and then. Only one queued works on a spool: it
+holds the lock on spool/queued.lock.
+"""
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mailraven.config.directory import Directory
+from mailraven.config.schema import Config
+from mailraven.daemons.delivery import Courier
+from mailraven.daemons.destinations import SUSPENSION, Dispatcher
+from mailraven.daemons.flight import Flight, Job, cut_into_jobs
+from mailraven.daemons.service import DaemonSpec, Service
+from mailraven.daemons.settling import log_attempt, settle
+from mailraven.daemons.signing import Signatory
+from mailraven.files.lock import try_lock_file
+from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
+from mailraven.mail.address import split_address
+from mailraven.mail.errors import PermanentError
+from mailraven.mail.types import QueueId
+from mailraven.observe import log, metrics
+from mailraven.queue.agenda import Agenda
+from mailraven.queue.entry import Answer, BrokenEntry, instant
+from mailraven.queue.progress import Attempt, record
+from mailraven.queue.resolver import DnsResolver
+from mailraven.queue.routing import NextHop, RoutingTable, next_hop
+from mailraven.queue.spool import Folder, Listed, Spool
+
+ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
+FLIGHTS_LIMIT = 2000  # claimed messages; the others wait as lines of the agenda
+STARTS_LIMIT = 50  # messages claimed before sessions get their turn on the loop
+RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
+DISK_RETRY = 10.0  # seconds until a full disk is asked again
+GRACE = 6.0  # seconds that open sessions get at the end
+
+DEPTH = metrics.gauge("mailraven_queue_messages", "Messages in the queue.", ("state",))
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What one configuration gives: made anew when the configuration changes."""
+
+    config: Config
+    table: RoutingTable
+    courier: Courier
+
+
+class Queue:
+    """The running queue."""
+
+    def __init__(self, service: Service) -> None:
+        config = service.config
+        self._service = service
+        self._spool = Spool(config.paths.spool)
+        self._agenda = Agenda()
+        self._flights: dict[QueueId, Flight] = {}
+        self._watcher = Watcher()
+        self._wake = asyncio.Event()
+        self._must_scan = True
+        self._scanned = 0.0
+        self._settling: set[asyncio.Task[None]] = set()
+        self._directory = Directory(config.paths.domains, config.paths.mail)
+        self._signatory = Signatory(config.paths.domains, self._directory.is_local_domain)
+        self._means = self._make_means(config)
+        suspension = min(SUSPENSION, float(config.queue.first_retry))
+        self._dispatcher = Dispatcher(config.queue.concurrency, self._done, suspension)
+
+    def _make_means(self, config: Config) -> Means:
+        queue = config.queue
+        table = RoutingTable(
+            own_name=config.hostname,
+            is_local=self._directory.is_local_domain,
+            lmtp=config.smtp.lmtp,
+            routes=queue.routes,
+            smarthost=queue.smarthost,
+            smarthost_tls=queue.smarthost_tls,
+            user=queue.smarthost_user,
+            password=queue.smarthost_password,
+            port=queue.port,
+        )
+        resolver = DnsResolver(config.dns.resolvers, float(config.dns.timeout))
+        return Means(config, table, Courier(config, resolver, self._signatory.sign))
+
+    # -- what there is to do -----------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Take the spool: lock it, find what a dead queued left, watch it. Raises OSError."""
+        self._spool.prepare()
+        lock = os.open(
+            self._spool.root / "queued.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
+        )
+        if not try_lock_file(lock):
+            raise OSError("another queued works on this spool")
+        watched: tuple[Folder, ...] = ("incoming", "deferred")
+        with suppress(WatchesExhausted):
+            for folder in watched:
+                self._watcher.add(self._spool.folder(folder), MOVED_TO | MOVED_FROM | ATTRIB)
+        asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
+        for id in self._spool.recover():
+            self._agenda.put(Listed(id, "active", 0.0))
+        if len(self._agenda):
+            log.event("recovered", messages=len(self._agenda))
+
+    def _on_events(self) -> None:
+        """Something came, went or was touched."""
+        for event in self._watcher.read():
+            if event.path is None or event.mask & Q_OVERFLOW:
+                self._must_scan = True
+            elif QueueId(event.name) in self._flights:
+                continue  # our own doing
+            elif event.mask & MOVED_FROM:
+                self._agenda.drop(QueueId(event.name))
+            else:
+                self._look_at(event.path, event.name)
+        self._wake.set()
+
+    def _look_at(self, folder: Path, name: str) -> None:
+        listed = self._spool.find(QueueId(name))
+        if listed is not None and listed.folder == folder.name:
+            self._agenda.put(listed)
+
+    async def _scan(self) -> None:
+        """Read the folders: they are the truth."""
+        self._must_scan = False
+        found = await asyncio.to_thread(lambda: list(self._spool.entries("incoming", "deferred")))
+        for listed in found:
+            if listed.id not in self._flights:
+                self._agenda.put(listed)
+
+    async def run(self) -> None:
+        """Start what is due, until cancelled; a bug costs a second, not the queue."""
+        while True:
+            try:
+                await self._turn()
+            except Exception:
+                log.exception("bug")
+                await asyncio.sleep(1.0)
+
+    async def _turn(self) -> None:
+        """Look, start what is due, sleep."""
+        now = asyncio.get_running_loop().time()
+        if self._must_scan or now - self._scanned > RESCAN:
+            self._scanned = now
+            await self._scan()
+        self._wake.clear()
+        room = min(STARTS_LIMIT, FLIGHTS_LIMIT - len(self._flights))
+        for listed in self._agenda.pop_due(time.time(), room):
+            self._start(listed)
+        DEPTH.labels("active").set(len(self._flights))
+        DEPTH.labels("waiting").set(len(self._agenda))
+        await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Until the next entry is due, or something happens."""
+        due = self._agenda.next_due()
+        seconds = RESCAN if due is None else min(RESCAN, max(0.0, due - time.time()))
+        if len(self._flights) >= FLIGHTS_LIMIT:
+            seconds = RESCAN  # a flight that ends wakes us
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    # -- one message -------------------------------------------------------------------------------
+
+    def _start(self, listed: Listed) -> None:
+        """Claim a due entry and hand its parts to their destinations."""
+        try:
+            entry = self._spool.claim(listed.id, listed.folder)
+        except BrokenEntry as error:
+            log.event("broken-entry", level="error", queue_id=listed.id, error=str(error))
+            return
+        except OSError as error:
+            log.event("claim-failed", level="error", queue_id=listed.id, error=str(error))
+            self._agenda.put(replace(listed, due=time.time() + DISK_RETRY))
+            return
+        if entry is None:
+            return
+        flight = Flight(entry, self._spool)
+        self._flights[entry.id] = flight
+        jobs = cut_into_jobs(flight, self._route(flight))
+        flight.open_jobs = len(jobs)
+        if not jobs:
+            task = asyncio.get_running_loop().create_task(self._settle(flight))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+        means = self._current_means()
+        for job in jobs:
+            most = means.config.queue.destination_concurrency
+            self._dispatcher.add(job, means.courier, most)
+
+    def _route(self, flight: Flight) -> dict[int, NextHop]:
+        """The next hop of each pending recipient; who has none fails here."""
+        entry, table = flight.entry, self._current_means().table
+        routes: dict[int, NextHop] = {}
+        for position in entry.pending:
+            _, domain = split_address(entry.recipients[position].address)
+            try:
+                hop = next_hop(table, domain)
+            except PermanentError as error:
+                text, _, rest = error.text.partition(" ")
+                answer = Answer(rest, text, "", "routing", False, instant(time.time()))
+                attempt = Attempt("failed", answer)
+                flight.entry = record(flight.entry, {position: attempt})
+                log_attempt(flight.entry, position, attempt)
+                continue
+            if entry.require_tls and hop.kind != "lmtp":
+                hop = replace(hop, tls="required")  # RFC 8689 §4.2.1
+            routes[position] = hop
+        return routes
+
+    def _current_means(self) -> Means:
+        if self._means.config is not self._service.config:
+            self._means = self._make_means(self._service.config)
+        return self._means
+
+    async def _done(self, job: Job, attempts: dict[int, Attempt]) -> None:
+        """A job has ended: called by the dispatcher."""
+        for position, attempt in attempts.items():
+            log_attempt(job.flight.entry, position, attempt)
+        try:
+            is_last = await job.flight.heard(attempts)
+        except OSError as error:
+            log.event("save-failed", level="error", queue_id=job.flight.entry.id, error=str(error))
+            return
+        if is_last:
+            await self._settle(job.flight)
+
+    async def _settle(self, flight: Flight) -> None:
+        """Make the outcome durable, however long the disk is full; then the entry is free again."""
+        entry = flight.entry
+        while True:
+            try:
+                conclusion = await asyncio.to_thread(
+                    settle, self._spool, entry, self._service.config
+                )
+                break
+            except OSError as error:
+                log.event("settle-failed", level="error", queue_id=entry.id, error=str(error))
+                await asyncio.sleep(DISK_RETRY)
+        del self._flights[entry.id]
+        if not conclusion.is_finished:
+            due = conclusion.entry.next_try.timestamp()
+            self._agenda.put(Listed(entry.id, "deferred", due))
+        self._wake.set()
+
+    def _background(self, work: asyncio.Future[None]) -> None: ...
+
+    def facts(self) -> dict[str, object]:
+        """What `status` shows of the queue."""
+        return {
+            "waiting": len(self._agenda),
+            "active": len(self._flights),
+            **self._dispatcher.facts(),
+        }
+
+    async def close(self) -> None:
+        """Let go: what is still under way stays in active/ for the next queued."""
+        asyncio.get_running_loop().remove_reader(self._watcher.fileno())
+        await self._dispatcher.close(GRACE)
+        self._watcher.close()
+
+
+async def main(service: Service) -> None:
+    """Run until told to stop."""
+    queue = Queue(service)
+    queue.open()
+    service.facts = queue.facts
+    await service.ready()
+    work = asyncio.create_task(queue.run())
+    await service.stopping.wait()
+    work.cancel()
+    await asyncio.wait([work])
+    await queue.close()
+
+
+SPEC = DaemonSpec("queued", main)

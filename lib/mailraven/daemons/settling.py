@@ -1,0 +1,97 @@
+"""The end of an attempt on disk: reports into the spool, then the entry deferred or removed."""
+
+import random
+import secrets
+import time
+from datetime import timedelta
+
+from mailraven.config.schema import Config
+from mailraven.observe import log, metrics
+from mailraven.observe.trace import new_trace
+from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
+from mailraven.queue.entry import QueuedRecipient, QueueEntry, instant
+from mailraven.queue.progress import Attempt, Conclusion, Report, conclude
+from mailraven.queue.schedule import Schedule
+from mailraven.queue.spool import Spool
+
+HEADER_LIMIT = 64 * 1024  # octets of an original's header that a report brings back
+
+RESULTS = metrics.counter(
+    "mailraven_queue_recipients_total",
+    "Delivery attempts by what became of the recipient.",
+    ("result",),
+)
+
+
+def schedule_of(config: Config) -> Schedule:
+    """How patient the configuration is."""
+    queue = config.queue
+    return Schedule(float(queue.first_retry), float(queue.lifetime), float(queue.delay_notice))
+
+
+def settle(spool: Spool, entry: QueueEntry, config: Config) -> Conclusion:
+    """Make the outcome of an attempt durable; synchronous. Raises OSError: then try again.
+
+    The order makes a crash harmless: first the reports, then the entry that says they are made.
+    """
+    conclusion = conclude(entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
+    for report in conclusion.reports:
+        _submit(spool, conclusion.entry, report, config)
+    if conclusion.is_finished:
+        spool.remove(entry.id, "active")
+    else:
+        spool.defer(conclusion.entry)
+    return conclusion
+
+
+def _submit(spool: Spool, entry: QueueEntry, report: Report, config: Config) -> None:
+    now = time.time()
+    lifetime = timedelta(seconds=config.queue.lifetime)
+    reporter = Reporter(
+        config.hostname,
+        instant(now),
+        f"=_{secrets.token_hex(12)}",
+        new_trace(),
+        entry.received + lifetime,
+    )
+    whole = wants_whole(entry, report)
+    made = notice(entry, report, reporter, _original(spool, entry, whole=whole), whole=whole)
+    id = spool.submit(made.envelope, made.content)
+    log.event(
+        "report",
+        trace=entry.trace,
+        queue_id=entry.id,
+        kind=report.kind,
+        to=entry.reverse_path,
+        report_queue_id=id,
+        report_trace=reporter.trace,
+    )
+
+
+def _original(spool: Spool, entry: QueueEntry, *, whole: bool) -> bytes:
+    """The message or its header; nothing when it has vanished: the sender hears all the same."""
+    try:
+        with spool.message_path(entry.id).open("rb") as file:
+            return file.read() if whole else header_block(file.read(HEADER_LIMIT))
+    except FileNotFoundError:
+        return b""
+
+
+def log_attempt(entry: QueueEntry, position: int, attempt: Attempt) -> None:
+    """One line of the story of a message: what was heard about one recipient."""
+    recipient: QueuedRecipient = entry.recipients[position]
+    answer = attempt.answer
+    result = {"pending": "deferred", "failed": "bounced"}.get(attempt.status, attempt.status)
+    RESULTS.labels(result).inc()
+    log.event(
+        result,
+        level="info" if attempt.status != "pending" else "warn",
+        trace=entry.trace,
+        queue_id=entry.id,
+        to=recipient.address,
+        remote=answer.remote or None,
+        stage=answer.stage,
+        answer=answer.text,
+        tls=answer.tls or None,
+        age=round(time.time() - entry.received.timestamp(), 3),
+    )

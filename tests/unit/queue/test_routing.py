@@ -1,0 +1,189 @@
+"""Routing with a real name server on loopback."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import dns.rcode
+import pytest
+
+from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.queue.resolver import DnsResolver, LookupFailed, NameMissing
+from mailraven.queue.routing import Hop, NextHop, RoutingTable, hops, next_hop
+from servers.dns_server import DnsServer, Records
+
+Zone = dict[tuple[str, str], Records]
+SERVFAIL = dns.rcode.SERVFAIL
+
+ZONE: Zone = {
+    ("example.org", "MX"): ["20 b.example.org.", "10 a.example.org.", "10 c.example.org."],
+    ("a.example.org", "A"): ["127.0.0.2"],
+    ("b.example.org", "A"): ["127.0.0.3"],
+    ("b.example.org", "AAAA"): ["::1"],
+    ("c.example.org", "A"): ["127.0.0.4"],
+    ("plain.example", "A"): ["127.0.0.5"],
+    ("plain.example", "AAAA"): ["::1"],
+    ("null.example", "MX"): ["0 ."],
+    ("null.example", "A"): ["127.0.0.6"],
+    ("broken.example", "MX"): SERVFAIL,
+    ("silent.example", "MX"): None,
+    ("dead.example", "MX"): ["10 gone.example.", "20 nobody.dead.example."],
+    ("half.example", "MX"): ["10 gone.example.", "20 a.example.org."],
+    ("flaky.example", "MX"): ["10 broken-host.example."],
+    ("broken-host.example", "A"): SERVFAIL,
+    ("broken-host.example", "AAAA"): SERVFAIL,
+    ("onefamily.example", "A"): ["127.0.0.7"],
+    ("onefamily.example", "AAAA"): SERVFAIL,
+    ("self.example", "MX"): ["5 a.example.org.", "10 mx.ours.example.", "20 b.example.org."],
+    ("onlyself.example", "MX"): ["10 MX.ours.example.", "20 b.example.org."],
+    ("nothing.example", "TXT"): ['"x"'],
+    ("xn--bcher-kva.example", "MX"): ["10 a.example.org."],
+}
+
+
+def ask(question: Callable[[DnsResolver], Awaitable[list[Hop]]], timeout: float = 5.0) -> list[Hop]:
+    async def run() -> list[Hop]:
+        async with DnsServer(ZONE) as server:
+            return await question(DnsResolver((server.endpoint,), timeout))
+
+    return asyncio.run(run())
+
+
+def found(domain: str, kind: str = "mx") -> list[Hop]:
+    async def look(resolver: DnsResolver) -> list[Hop]:
+        hop = NextHop("mx" if kind == "mx" else "host", domain, 2525)
+        return [one async for one in hops(hop, "mx.ours.example", resolver, list.reverse)]
+
+    return ask(look, 0.5)
+
+
+def test_hosts_come_in_order_of_preference_and_equals_are_shuffled() -> None:
+    # RFC 5321 §5.1
+    assert [str(hop) for hop in found("example.org")] == [
+        "c.example.org[127.0.0.4]:2525",
+        "a.example.org[127.0.0.2]:2525",
+        "b.example.org[::1]:2525",
+        "b.example.org[127.0.0.3]:2525",
+    ]
+
+
+def test_without_mx_the_domain_itself_is_the_host() -> None:
+    assert [hop.address for hop in found("plain.example")] == ["::1", "127.0.0.5"]
+
+
+def test_mx_with_dead_hosts_leaves_the_living() -> None:
+    assert [hop.address for hop in found("half.example")] == ["127.0.0.2"]
+
+
+def test_one_broken_family_does_not_matter() -> None:
+    assert [hop.address for hop in found("onefamily.example")] == ["127.0.0.7"]
+
+
+def test_mx_at_and_behind_us_are_left_out() -> None:
+    assert [hop.address for hop in found("self.example")] == ["127.0.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "code", "status"),
+    [
+        ("missing.example", 550, "5.1.2"),
+        ("null.example", 556, "5.1.10"),  # RFC 7505 §3
+        ("dead.example", 550, "5.4.4"),
+        ("nothing.example", 550, "5.4.4"),
+        ("onlyself.example", 554, "5.4.6"),
+        ("a..b", 550, "5.1.2"),
+        ("x" * 64 + ".example", 550, "5.1.2"),
+    ],
+)
+def test_what_is_not_there_fails_for_ever(domain: str, code: int, status: str) -> None:
+    with pytest.raises(PermanentError) as error:
+        found(domain)
+    assert (error.value.code, error.value.text.split()[0]) == (code, status)
+
+
+@pytest.mark.parametrize("domain", ["broken.example", "silent.example", "flaky.example"])
+def test_what_cannot_be_known_fails_for_now(domain: str) -> None:
+    with pytest.raises(TemporaryError) as error:
+        found(domain)
+    assert (error.value.code, error.value.text.split()[0]) == (451, "4.4.3")
+
+
+def test_answers_are_cached_even_negative_ones() -> None:
+    async def twice(resolver: DnsResolver) -> None:
+        for _ in range(2):
+            assert len(await resolver.mx("example.org")) == 3
+            with pytest.raises(NameMissing):
+                await resolver.mx("missing.example")
+
+    async def run() -> list[tuple[str, str]]:
+        async with DnsServer(ZONE) as server:
+            await twice(DnsResolver((server.endpoint,), 5.0))
+            return server.asked
+
+    assert asyncio.run(run()).count(("example.org", "MX")) == 1
+
+
+def test_failures_are_not_cached() -> None:
+    async def run() -> int:
+        async with DnsServer(dict(ZONE)) as server:
+            resolver = DnsResolver((server.endpoint,), 5.0)
+            with pytest.raises(LookupFailed):
+                await resolver.mx("broken.example")
+            server.zone["broken.example", "MX"] = ["10 a.example.org."]
+            return len(await resolver.mx("broken.example"))
+
+    assert asyncio.run(run()) == 1
+
+
+TABLE = RoutingTable(
+    own_name="mx.ours.example",
+    is_local=lambda domain: domain == "ours.example",
+    lmtp=Path("/run/lmtp.sock"),
+    routes={"fixed.example": "127.0.0.9:2500", "six.example": "[::1]:2501"},
+    port=2525,
+)
+
+
+@pytest.mark.parametrize(
+    ("domain", "key"),
+    [
+        ("ours.example", "lmtp"),
+        ("OURS.example", "lmtp"),
+        ("", "lmtp"),
+        ("fixed.example", "[127.0.0.9]:2500"),
+        ("six.example", "[::1]:2501"),
+        ("[127.0.0.1]", "[127.0.0.1]:2525"),
+        ("[IPv6:::1]", "[::1]:2525"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("example.org", "example.org"),
+    ],
+)
+def test_configuration_decides_before_dns(domain: str, key: str) -> None:
+    assert next_hop(TABLE, domain).key == key
+
+
+def test_smarthost_takes_all_but_fixed_routes() -> None:
+    table = RoutingTable(
+        "mx", TABLE.is_local, TABLE.lmtp, TABLE.routes, "smart.example:587", user="me", password="p"
+    )
+    hop = next_hop(table, "example.org")
+    assert (hop.kind, hop.host, hop.port, hop.tls, hop.user) == (
+        "host",
+        "smart.example",
+        587,
+        "required",
+        "me",
+    )
+    assert next_hop(table, "fixed.example").host == "127.0.0.9"
+    assert "p" not in repr(hop).split("password")[-1] or "password" not in repr(hop)
+
+
+def test_star_route_is_for_any_other_domain() -> None:
+    table = RoutingTable("mx", TABLE.is_local, TABLE.lmtp, {"*": "127.0.0.1:2500"})
+    assert next_hop(table, "example.org").key == "[127.0.0.1]:2500"
+
+
+@pytest.mark.parametrize("domain", ["[300.1.1.1]", "[]", "[IPv6:x]", "[a"])
+def test_literal_that_is_no_address_fails(domain: str) -> None:
+    with pytest.raises(PermanentError):
+        next_hop(TABLE, domain)
