@@ -13,8 +13,10 @@ import hashlib
 import hmac
 import mmap
 import os
+import pwd
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from mailraven.files import lock_file, write_atomically
 from mailraven.mail.errors import ConfigError
 
 SCRAM_NAME = "SCRAM-SHA-256"
+AUTH_USER = "mailraven-auth"  # whom authd runs as where systemd starts it
 SALT_SIZE = 16  # octets
 PASSWORD_LIMIT = 1024  # octets
 
@@ -154,21 +157,29 @@ def _find(text: mmap.mmap, path: Path, local: str) -> Entry | None:
 def replace_entry(path: Path, local: str, line: str | None) -> None:
     """`line` becomes the only entry of `local` in the file `path`; None removes it. All or nothing.
 
-    Comments, order and the entries of others stay. A new file belongs to the owner of its folder, a
-    rewritten one to whom it belonged, so that root may set a password and authd still read it.
-    Raises ValueError when `line` is not an entry of `local`.
+    Comments, order and the entries of others stay. When root sets a password, a rewritten file
+    belongs to whom it belonged, a new one to AUTH_USER where that exists, else to the owner of its
+    folder, so that authd can read it. Raises ValueError when `line` is not an entry of `local`.
     """
     if line is not None and ("\n" in line or parse(line).local_part != local):
         raise ValueError("the line is not an entry of this account")
     with lock_file(path.with_name(".passwords.lock"), mode=0o600):
-        try:
-            lines = path.read_text().splitlines()
-            owner = path.stat()
-        except FileNotFoundError:
-            lines, owner = [], path.parent.stat()
+        owner = _owner(path)
+        lines = path.read_text().splitlines() if path.exists() else []
         write_atomically(path, _replaced(lines, local, line).encode(), mode=0o600)
-        if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        if os.geteuid() == 0 and owner != (0, 0):
+            os.chown(path, *owner)
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    """User and group that the file `path` has, or should have when it is new."""
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        return status.st_uid, status.st_gid
+    status = path.parent.stat()
+    with suppress(KeyError):
+        return pwd.getpwnam(AUTH_USER).pw_uid, status.st_gid
+    return status.st_uid, status.st_gid
 
 
 def _replaced(lines: list[str], local: str, line: str | None) -> str:

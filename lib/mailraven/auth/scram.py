@@ -90,7 +90,7 @@ def start(
     when the client chose -PLUS, else None; `plus_offered`: whether the server had offered -PLUS.
     Raises ScramError when somebody between us tampered with the choice of mechanism.
     """
-    if (first.flag[:2] == b"p=") != (binding is not None):
+    if (first.flag[:2] == b"p=") != (binding is not None) or binding == b"":
         raise ScramError("channel-bindings-dont-match")
     if binding is not None and first.flag[2:] != BINDING_TYPE:
         raise ScramError("unsupported-channel-binding-type")

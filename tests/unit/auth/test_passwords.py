@@ -1,5 +1,6 @@
 """The passwords file: one line per account, changed all or nothing."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_a_new_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     replace_entry(path, "alice", ALICE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_rewritten_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    replace_entry(path, "alice", ALICE)
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(path, owner, -1)
+    replace_entry(path, "bob", BOB)
+    assert path.stat().st_uid == owner
 
 
 def test_a_line_of_another_account_is_not_written(tmp_path: Path) -> None:

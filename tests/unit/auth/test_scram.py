@@ -88,6 +88,7 @@ def test_a_channel_binding_ties_the_proof_to_the_certificate() -> None:
     [
         (b"y", None, True, "server-does-support-channel-binding"),
         (b"p=tls-server-end-point", None, True, "channel-bindings-dont-match"),
+        (b"p=tls-server-end-point", b"", True, "channel-bindings-dont-match"),
         (b"n", CERTIFICATE_HASH, True, "channel-bindings-dont-match"),
         (b"p=tls-unique", CERTIFICATE_HASH, True, "unsupported-channel-binding-type"),
     ],
