@@ -237,6 +237,8 @@ def _endpoint(name: object) -> tuple[str, int]:
 
 
 Session = Callable[[Connection], Awaitable[None]]
+Endpoints = tuple[tuple[str, int], tuple[str, int]]
+Preface = Callable[[socket.socket], Awaitable[Endpoints | None]]
 
 
 async def serve_connection(connection: Connection, session: Session) -> None:
@@ -254,7 +256,8 @@ class Listener:
     """Runs `session` for every connection that comes in on a listening socket.
 
     With `context` TLS is spoken at once. `limit` is the most connections open at a time here;
-    `refusal` is what one more is told before it is closed (over TLS it is only closed).
+    `refusal` is what one more is told before it is closed (over TLS it is only closed). `preface`
+    reads what comes before all else and may know the real (peer, local): see proxied.py.
     """
 
     def __init__(
@@ -264,11 +267,13 @@ class Listener:
         context: ssl.SSLContext | None = None,
         limit: int = 1000,
         refusal: bytes = b"",
+        preface: Preface | None = None,
     ) -> None:
         self._session = session
         self._context = context
         self._limit = limit
         self._refusal = refusal
+        self._preface = preface
         self.tasks: set[asyncio.Task[None]] = set()
         self._acceptor = Acceptor(listener, self._take)
 
@@ -286,6 +291,7 @@ class Listener:
     async def _serve(self, sock: socket.socket) -> None:
         connection = Connection()
         try:
+            endpoints = await self._preface(sock) if self._preface else None
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
                 sock,
@@ -295,6 +301,8 @@ class Listener:
         except (OSError, ssl.SSLError, TimeoutError, ConnectionError):
             sock.close()  # a scanner, or a client that does not trust us
             return
+        if endpoints is not None:
+            connection.peer, connection.local = endpoints
         await serve_connection(connection, self._session)
 
     async def close(self, grace: float) -> None:

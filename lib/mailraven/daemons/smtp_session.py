@@ -47,7 +47,6 @@ class SmtpSession:
     house: House
     kind: Kind
     connection: Connection
-    first: bytes = b""  # octets that came behind a PROXY header
     id: str = field(default_factory=new_session)
     engine: ServerEngine = field(init=False)
     account: Account | None = None
@@ -82,8 +81,6 @@ class SmtpSession:
         log.event("connect", level="debug", session=self.id, peer=self._peer(), via=self.kind)
         try:
             self.engine.greet()
-            if self.first:
-                await self._feed(self.first)
             while not self.engine.closed:
                 await self._send()
                 data = await self._read()

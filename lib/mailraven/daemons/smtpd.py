@@ -17,6 +17,7 @@ from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
 from mailraven.daemons.connection import Connection, Listener
 from mailraven.daemons.control import Message
+from mailraven.daemons.proxied import ProxyPreface
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
 from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_session import SmtpSession
@@ -94,7 +95,10 @@ class Door:
                 return []
             context = self.house.tls.context
         limit = self.house.config.smtp.max_connections
-        return [Listener(sock, partial(self.serve, kind), context, limit, TOO_MANY)]
+        preface = (
+            None if kind == "lmtp" else ProxyPreface(lambda: self.house.config.smtp.proxy_from)
+        )
+        return [Listener(sock, partial(self.serve, kind), context, limit, TOO_MANY, preface)]
 
     async def serve(self, kind: Kind, connection: Connection) -> None:
         """Run one session."""
