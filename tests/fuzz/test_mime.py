@@ -36,6 +36,9 @@ from mailraven.mail.mime import Part, parse_structure
 # Pieces that mail is made of, so that random sequences of them come near to mail.
 PIECES = [
     b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\n\n", b" ", b"\t", b"\0", b"\xff\xc3\xa4", b"\x1b",
+    b"Content-Type: message/rfc822\r\n\r\n",
+    b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n",
     b"--", b"--b", b"--b--", b"--bb", b"b", b"\r\n--b\r\n", b"\r\n--b--\r\n", b"\r\n--bb\r\n",
     b"Content-Type: multipart/mixed; boundary=b\r\n", b"Content-Type: message/rfc822\r\n",
     b'Content-Type: multipart/digest; boundary="bb"\r\n', b"Content-Type: text/html; charset=",

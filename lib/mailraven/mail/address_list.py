@@ -26,7 +26,7 @@ GROUP_END = HeaderAddress(None, None, None, None)
 
 # What nearly all of mail looks like: "Name" <a@b>, Name <a@b>, a@b; possessive, so linear.
 _PLAIN = re.compile(
-    rb'\s*+(?:(?:"([^"\\]*+)"|([^"\\()<>@,:;\[\]]*+))\s*+'
+    rb'\s*+(?:(?:"([^"\\]*+)"|([^"\\()<>,:;\[\]]*+))\s*+'
     rb'<([^\s"\\()<>@,:;\[\]]++)@([^\s"\\()<>@,:;\[\]]++)>'
     rb'|([^\s"\\()<>@,:;\[\]]++)@([^\s"\\()<>@,:;\[\]]++))\s*+(?:,\s*+|\Z)'
 )
@@ -140,7 +140,7 @@ class _Cursor:
         if b"@" in self.words:
             mailbox, host = _addr_spec(self.words)
             self.add(HeaderAddress(self.comment or None, None, mailbox, host))
-        elif len(self.words) == 1:
+        elif len(self.words) == 1 and b" " not in self.words[0]:
             self.add(HeaderAddress(self.comment or None, None, self.words[0], b""))
         elif self.words:
             self.add(HeaderAddress(_phrase(self.words), None, b"", b""))
@@ -157,7 +157,7 @@ class _Cursor:
 
 
 def _phrase(words: list[bytes]) -> bytes | None:
-    return b" ".join(words) or None
+    return b" ".join(words).replace(b" @ ", b"@") or None  # many put an address for a name
 
 
 def _addr_spec(words: list[bytes]) -> tuple[bytes, bytes]:

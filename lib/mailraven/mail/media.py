@@ -66,12 +66,14 @@ def parameters_of(value: bytes, position: int = 0) -> Parameters:
     to the next semicolon, or to a comment (RFC 2045 §5.1 has one behind a charset).
     """
     return tuple(
-        (name, _QUOTED_PAIR.sub(rb"\1", quoted) if quoted else _bare_value(bare))
+        (name, _QUOTED_PAIR.sub(rb"\1", quoted) if quoted else _bare_value(name, bare))
         for name, quoted, bare in _PARAMETER.findall(value, position)
     )
 
 
-def _bare_value(value: bytes) -> bytes:
+def _bare_value(name: bytes, value: bytes) -> bytes:
+    if name.lower() == b"charset":  # no charset has a blank in it, whatever follows
+        return value.partition(b" ")[0]
     return (value.partition(b" (")[0] if value.endswith(b")") else value).strip()
 
 

@@ -182,7 +182,8 @@ class _Scan:
             self.forget_boundary(len(self.open_parts) - 1)
             self.shadowed.pop()
             part = self.open_parts.pop()
-            part.end = max(part.body_start, end)
+            # A header that runs into the delimiter keeps its line end, and so does all around it.
+            part.end = end = max(part.body_start, end)
             part.lines = self._line_ends_before(part.end) - part.lines
             if not part.children:
                 part.media = _without_children(part)
@@ -200,9 +201,7 @@ class _Scan:
             self.depth_of[boundary] = outer
 
     def _line_ends_before(self, position: int) -> int:
-        """How many line ends the message has before `position`; asked nearly in ascending order."""
-        if position < self.counted:
-            return self.line_ends - count_lines(self.data, position, self.counted)
+        """How many line ends the message has before `position`; only asked in ascending order."""
         self.line_ends += count_lines(self.data, self.counted, position)
         self.counted = position
         return self.line_ends

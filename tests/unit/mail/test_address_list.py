@@ -29,6 +29,7 @@ A = HeaderAddress
         (b'"john doe"@b', [A(None, None, b"john doe", b"b")]),
         (b"a@[192.0.2.1]", [A(None, None, b"a", b"[192.0.2.1]")]),
         (b"J\xfcrgen <a@b>", [A(b"J\xfcrgen", None, b"a", b"b")]),
+        (b"a@b <a@b>", [A(b"a@b", None, b"a", b"b")]),
         (b"'x' <a@b>", [A(b"'x'", None, b"a", b"b")]),
     ],
 )
@@ -66,7 +67,9 @@ def test_an_unclosed_group_is_ended() -> None:
         (b'"Ann <a@b>', [A(b"Ann", None, b"a", b"b")]),
         (b"Ann <a@b, c@d", [A(b"Ann", None, b"a", b"b"), A(None, None, b"c", b"d")]),
         (b"a@b; c@d", [A(None, None, b"a", b"b"), A(None, None, b"c", b"d")]),
-        (b"Ann a@b <a@b>", [A(b"Ann a @ b", None, b"a", b"b")]),
+        (b"Ann a@b <a@b>", [A(b"Ann a@b", None, b"a", b"b")]),
+        (b"a@b (x) <a@b>", [A(b"a@b", None, b"a", b"b")]),
+        (b'"Ann Bee"', [A(b"Ann Bee", None, b"", b"")]),
         (b'","', [A(None, None, b",", b"")]),
     ],
 )

@@ -132,6 +132,7 @@ def test_a_multipart_without_parts_is_shown_as_text(head: bytes) -> None:
         b"boundary=a b",
         b"boundary=a b (comment)",
         b'boundary="a \\b"',
+        b"charset=utf-8 <p>; boundary=a b",
         b'boundary="a b',
         b'\r\n\tboundary="a b"',
         b'charset=; boundary="a b   "',
@@ -172,6 +173,15 @@ def test_lines_and_octets_are_counted_to_the_last_line_end() -> None:
     assert (message.size, message.lines) == (len(inner), 4)
     text = message.children[0]
     assert (text.size, text.lines) == (15, 2)
+
+
+def test_an_entity_without_a_body_ends_with_its_header_and_so_does_what_holds_it() -> None:
+    inner = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n"
+    data = MULTIPART % b"b" + b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"--b--"
+    message = parse_structure(data).children[0]
+    assert data[message.body_start : message.end] == inner
+    assert message.lines == 3
+    assert message.children[0].end == message.end
 
 
 def test_nesting_ends_at_the_limit() -> None:
