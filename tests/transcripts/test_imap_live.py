@@ -1,0 +1,129 @@
+"""Every dialogue of tests/transcripts/imap against the real imapd: whole, split, and over TLS.
+
+`# kind: greeting` starts with the server's greeting; alice@example.org has the password "secret".
+Otherwise each dialogue has an account of its own and begins logged in. Directions:
+
+    -- deliver N    message N of MESSAGES arrives in INBOX, as a delivery does
+    -- place BOX N  the same in a folder of Maildir++, such as ".Sent"
+    -- foreign FROM TO   another program renames a file's flags: the message with flags FROM gets TO
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mailraven.auth.passwords import DEMO_COST, make_entry
+from mailraven.ops.demo import Demo
+from mailraven.store.account import create_mailboxes
+from transcripts.live import DOMAIN, PASSWORD, make_house, running
+from transcripts.runner import Link, SocketLink, Transcript, load, play
+
+FOLDER = Path(__file__).parent / "imap"
+TRANSCRIPTS = [load(path) for path in sorted(FOLDER.glob("*.txt"))]
+WAYS = ["whole", "split", "tls"]
+MESSAGES = {
+    "1": b"From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: first\r\n"
+    b"Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nHello Bob.\r\n",
+    "2": b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.net>\r\nTo: bob@example.org\r\n"
+    b"Subject: second\r\nDate: Tue, 3 Nov 2026 10:00:00 +0000\r\n"
+    b"Content-Type: multipart/mixed; boundary=cut\r\n\r\npreamble\r\n--cut\r\n\r\nplain\r\n"
+    b"--cut\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--cut--\r\n",
+    "3": b"From: carol@example.net\r\nSubject: third\r\n\r\nneedle\r\n",
+}
+_accounts = itertools.count(1)
+_arrivals = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[Demo]:
+    root = Path(tempfile.mkdtemp(prefix="mailraven-imap."))
+    high, low = divmod(os.getpid() & 0xFFFF, 256)
+    demo = make_house(root / "house", f"127.2.{high}.{low}")
+    with running(demo, "authd", "imapd"):
+        yield demo
+    shutil.rmtree(root)
+
+
+@dataclass(slots=True)
+class Account:
+    """An account for one dialogue, and what befalls its Maildir."""
+
+    demo: Demo
+    name: str
+    maildir: Path
+
+    def direct(self, word: str, rest: str) -> None:
+        match word:
+            case "deliver":
+                self.place(self.maildir, MESSAGES[rest])
+            case "place":
+                folder, number = rest.split()
+                self.place(self.maildir / folder, MESSAGES[number])
+            case "foreign":
+                old, new = rest.split()
+                (path,) = (self.maildir / "cur").glob(f"*:2,{old.strip('-')}")
+                path.rename(str(path).partition(":2,")[0] + f":2,{new.strip('-')}")
+            case _:
+                raise ValueError(word)
+
+    def place(self, folder: Path, message: bytes) -> None:
+        name = f"{int(time.time())}.M{next(_arrivals):06}P1.test,S={len(message)},W={len(message)}"
+        (folder / "tmp" / name).write_bytes(message)
+        (folder / "tmp" / name).rename(folder / "new" / name)
+
+    def log_in(self, link: SocketLink) -> SocketLink:
+        read_line(link)
+        link.send(f"login LOGIN {self.name}@{DOMAIN} {PASSWORD}\r\n".encode())
+        said = read_line(link)
+        assert said.startswith(b"login OK "), said
+        return link
+
+
+def read_line(link: SocketLink) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        octet = link.socket.recv(1)
+        assert octet, line
+        line += octet
+    return line
+
+
+def make_account(demo: Demo) -> Account:
+    name = f"t{next(_accounts)}"
+    maildir = demo.root / "mail" / DOMAIN / name / "Maildir"
+    create_mailboxes(maildir)
+    folder = demo.root / "domains" / DOMAIN
+    with (folder / "passwords").open("a") as passwords:
+        passwords.write(make_entry(name, PASSWORD, DEMO_COST).rstrip("\n") + "\n")
+    (folder / "accounts" / f"{name}.toml").touch()
+    return Account(demo, name, maildir)
+
+
+def connect(account: Account, transcript: Transcript, *, tls: bool) -> Link:
+    port = account.demo.ports["imaps" if tls else "imap"]
+    link = SocketLink(account.demo.address, port, tls=tls)
+    kind = transcript.directives.get("kind", ("account",))[0]
+    return link if kind == "greeting" else account.log_in(link)
+
+
+def _name(transcript: Transcript) -> str:
+    return transcript.name
+
+
+@pytest.mark.req("FR-036", "FR-037", "FR-038", "FR-039", "FR-042")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=_name)
+def test_imapd_speaks_as_written(house: Demo, transcript: Transcript, way: str) -> None:
+    tls = way == "tls"
+    if not transcript.allows(way):
+        way, tls = "whole", False
+    account = make_account(house)
+    chunk = 1 if way == "split" else 0
+    play(transcript, lambda: connect(account, transcript, tls=tls), chunk, account.direct)
