@@ -68,8 +68,11 @@ def day_number(year: int, month: int, day: int) -> int | None:
 
 
 def _full_year(digits: bytes) -> int:
-    """RFC 5322 §4.3: two digits below 50 are of this century, three count from 1900."""
+    """RFC 5322 §4.3: two digits below 50 are of this century, three count from 1900.
+
+    So does 0102, which means 2002.
+    """
     year = int(digits)
     if len(digits) == 2:
         return year + (2000 if year < 50 else 1900)
-    return year + 1900 if len(digits) == 3 else year
+    return year + 1900 if year < 1000 else year

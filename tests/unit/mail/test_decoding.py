@@ -32,7 +32,13 @@ def test_dates(value: bytes, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "year_days"),
-    [(b"1 Jan 70", 0), (b"1 Jan 100", 10957), (b"1 Jan 49", 28855), (b"1 Jan 1950", -7305)],
+    [
+        (b"1 Jan 70", 0),
+        (b"1 Jan 100", 10957),
+        (b"1 Jan 0100", 10957),
+        (b"1 Jan 49", 28855),
+        (b"1 Jan 1950", -7305),
+    ],
 )
 def test_short_years_mean_the_century_that_rfc_5322_says(value: bytes, year_days: int) -> None:
     date = parse_date(value)
