@@ -72,6 +72,9 @@ class Transaction:
     def _head(self, data: bytes) -> tuple[bytes, bytes, bytes]:
         """Received, the header set right, the rest. Raises PermanentError for loops and for a From
         that is not the submitter's."""
+        if self.origin.kind == "lmtp":
+            known = trace_header.trace_of(data, self.house.config.hostname)
+            self.trace = TraceId(known) if known else self.trace
         header, rest = submission.split_header(data)
         if trace_header.hops(header) > trace_header.HOP_LIMIT:
             raise PermanentError(554, "5.4.6 too many hops")

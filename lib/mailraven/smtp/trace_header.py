@@ -6,6 +6,9 @@ from dataclasses import dataclass
 HOP_LIMIT = 100  # Received fields; more is a loop. RFC 5321 §6.3
 
 _TOKEN = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")  # a HELO name that is shown as it is
+_OWN = re.compile(
+    rb"Received: from [^\r\n]*\r\n\tby (\S+) with [^\r\n]*(?:\r\n\t| )id ([0-9a-f]{1,32})[ ;]"
+)
 _UNSAFE = re.compile(r"[^!#-'*-\[\]-~]")  # nothing that ends a comment or a line
 
 
@@ -37,6 +40,13 @@ def received(hop: Hop) -> bytes:
         f"{tls}id {hop.trace}{whom};\r\n\t{hop.date}\r\n"
     )
     return text.encode()
+
+
+def trace_of(data: bytes, hostname: str) -> str:
+    """The trace id in the first field, if `hostname` wrote it, else "": mail that our own queue
+    brings back by LMTP keeps the id that it came in with."""
+    found = _OWN.match(data)
+    return found[2].decode() if found and found[1] == hostname.encode() else ""
 
 
 def return_path(reverse_path: str) -> bytes:
