@@ -59,7 +59,7 @@ class _Caller(asyncio.Protocol):
     def _take(self, line: bytes) -> None:
         try:
             request = _decoder.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self._answer({}, {"error": "not one JSON object"})
             return
         handler = self._handlers.get(str(request.get("op")))

@@ -104,7 +104,7 @@ class _Line(asyncio.Protocol):
     def _take(self, line: bytes) -> None:
         try:
             answer = _decoder.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.close()  # not the protocol that we know: every later answer is in doubt
             return
         number = answer.pop("id", None)
