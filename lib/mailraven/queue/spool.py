@@ -61,8 +61,8 @@ class Spool:
         for name in (*FOLDERS, "msg"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
-    def folder(self, name: Folder) -> Path:
-        """Where the entries of that state are."""
+    def folder(self, name: Folder | Literal["msg"]) -> Path:
+        """Where the entries of that state are, or the messages."""
         return self.root / name
 
     def message_path(self, id: QueueId) -> Path:
