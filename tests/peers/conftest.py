@@ -33,7 +33,12 @@ def ground() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def mailraven(ground: Path, addresses: tuple[str, str]) -> Iterator[House]:
     """A running server that knows the way to Postfix."""
-    environ = {"MAILRAVEN_QUEUE_ROUTES": f"{DOMAIN}={addresses[1]}:{PORT}"}
+    environ = {
+        "MAILRAVEN_QUEUE_ROUTES": f"{DOMAIN}={addresses[1]}:{PORT}",
+        # A demo on loopback is lax about this; what the tests talk to must be as in production.
+        "MAILRAVEN_SMTP_PLAINTEXT_AUTH": "false",
+        "MAILRAVEN_IMAP_PLAINTEXT_AUTH": "false",
+    }
     with running_house(ground / "house", addresses[0], environ) as house:
         yield house
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from peers.patience import PATIENCE, wait_for
 
 DOMAIN = "postfix.example"
-USERS = ("paula", "peter", "grüße")
+USERS = ("paula", "peter", "jörg")
 PORT = 30025
 NOBODY = 65534  # virtual(8) delivers as this user, never as root
 
@@ -49,6 +49,7 @@ disable_dns_lookups = yes
 smtpd_peername_lookup = no
 smtp_host_lookup = native
 transport_maps = texthash:{folder}/etc/transport
+default_transport = error:no way there stands in the table
 smtputf8_enable = yes
 smtputf8_autodetect_classes = all
 smtp_tls_loglevel = 1

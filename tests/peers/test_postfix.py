@@ -10,7 +10,7 @@ from peers.postfix import DOMAIN, Postfix
 pytestmark = pytest.mark.xdist_group("postfix")
 
 PAULA = f"paula@{DOMAIN}"
-GRUESSE = f"grüße@{DOMAIN}"
+JOERG = f"jörg@{DOMAIN}"
 
 
 def test_postfix_delivers_over_starttls(postfix: Postfix, account: Account) -> None:
@@ -39,11 +39,11 @@ def test_postfix_delivers_to_many_recipients(
 
 
 def test_postfix_delivers_internationalized_mail(postfix: Postfix, account: Account) -> None:
-    message = compose(GRUESSE, account.address, "smtputf8 in")
-    postfix.send(message, GRUESSE, account.address, utf8=True)
+    message = compose(JOERG, account.address, "smtputf8 in")
+    postfix.send(message, JOERG, account.address, utf8=True)
     arrived = account.await_message("smtputf8 in")
-    assert f"From: {GRUESSE}".encode() in arrived
-    assert f"Return-Path: <{GRUESSE}>".encode() in arrived
+    assert f"From: {JOERG}".encode() in arrived
+    assert f"Return-Path: <{JOERG}>".encode() in arrived
 
 
 def test_an_unknown_user_makes_postfix_return_the_message(
@@ -79,9 +79,9 @@ def test_a_submission_reaches_two_users_of_postfix_and_one_of_ours(
 
 
 def test_internationalized_mail_reaches_postfix(postfix: Postfix, account: Account) -> None:
-    message = compose(account.address, GRUESSE, "smtputf8 out")
-    account.submit(message, GRUESSE, utf8=True)
-    assert body_of(postfix.await_message("grüße", "smtputf8 out")) == EIGHT_BIT
+    message = compose(account.address, JOERG, "smtputf8 out")
+    account.submit(message, JOERG, utf8=True)
+    assert body_of(postfix.await_message("jörg", "smtputf8 out")) == EIGHT_BIT
 
 
 def test_a_refusal_by_postfix_comes_back_as_a_delivery_status_report(

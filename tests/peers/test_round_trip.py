@@ -65,6 +65,8 @@ def test_an_idle_session_hears_of_a_new_message(account: Account, other: Account
         session.send(b"x1 IDLE\r\n")
         assert session.readline().startswith(b"+ ")
         other.submit(compose(other.address, account.address, "wake up"), account.address)
-        heard = session.readline().rstrip()
+        assert session.readline() == b"* 1 EXISTS\r\n"
         session.send(b"DONE\r\n")
-        assert heard == b"* 1 EXISTS"
+        while not (line := session.readline()).startswith(b"x1 "):
+            assert line.startswith(b"* ")
+        assert line.startswith(b"x1 OK")
