@@ -42,8 +42,8 @@ def _status(options: argparse.Namespace) -> int:
     else:
         say(_head(config))
         say(table(["DAEMON", "STATE", "PID", "UPTIME", "FACTS"], [_row(one) for one in found]))
-        for line in sorted({line for one in found for line in problems_in(one.facts)}):
-            say(f"not in force, a mistake in it: {line}")
+        for line in _problems(found):
+            say(line)
     return 1 if any(one.problem for one in found) else 0
 
 
@@ -69,11 +69,26 @@ def _head(config: Config) -> str:
 def _row(one: DaemonStatus) -> list[str]:
     if not one.facts:
         return [one.daemon, "MISSING", "-", "-", one.problem or ""]
-    facts = " ".join(f"{key}={value}" for key, value in total_facts(one.facts).items())
+    facts = " ".join(f"{key}={_fact(value)}" for key, value in total_facts(one.facts).items())
     state = "trouble" if one.problem else "running"
     uptime = one.facts.get("uptime")
     seconds = int(uptime) if isinstance(uptime, int | float) else 0
     return [one.daemon, state, str(one.facts.get("pid", "-")), _uptime(seconds), facts]
+
+
+def _fact(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def _problems(found: list[DaemonStatus]) -> list[str]:
+    """What is wrong with daemons that run; a mistake of all of them is told once."""
+    mistakes = {line for one in found for line in problems_in(one.facts)}
+    others = [
+        f"{one.daemon}: {one.problem}"
+        for one in found
+        if one.facts and one.problem and one.problem not in mistakes
+    ]
+    return [*others, *(f"edited but not in force: {line}" for line in sorted(mistakes))]
 
 
 def _uptime(seconds: int) -> str:

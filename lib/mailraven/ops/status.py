@@ -73,12 +73,18 @@ def total_facts(facts: Message) -> dict[str, object]:
     total: dict[str, object] = {"workers": len(workers)}
     for worker in workers:
         for key, value in worker.items() if isinstance(worker, dict) else ():
-            if not _is_own(key, value):
-                continue
-            before = total.get(key, 0)
-            adds = isinstance(value, int | float) and isinstance(before, int | float)
-            total[key] = before + value if adds else value
+            if _is_own(key, value):
+                total[key] = _added(total.get(key), value)
     return total
+
+
+def _added(before: object, value: object) -> object:
+    """Counts are added up, a claim holds when it holds of all, of texts the last one counts."""
+    if isinstance(value, bool):
+        return value and before in (True, None)
+    if isinstance(value, int | float) and isinstance(before, int | float):
+        return before + value
+    return value
 
 
 COMMON_FACTS = frozenset(
