@@ -149,6 +149,8 @@ class Directory:
 
     def _find(self, local: str, domain: str) -> Account | Alias | None:
         """The alias or account of a lower-case local part: as it is, without tag, catch-all."""
+        if self._domain(domain) is None:
+            return None  # only a checked name becomes part of a path
         aliases = self._alias_files.get(f"{self._domains}/{domain}/aliases") or {}
         for name in self._names(local, domain):
             found = aliases.get(name) or self._account(name, domain)

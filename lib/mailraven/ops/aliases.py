@@ -24,6 +24,7 @@ def add_alias(config: Config, address: str, targets: Sequence[str]) -> None:
         return Alias(name, domain, full)
 
     _change(config, name, domain, change)
+    record(config, "alias-add", alias=f"{name}@{domain}", targets=full)
 
 
 def set_alias(config: Config, address: str, targets: Sequence[str]) -> None:
@@ -37,6 +38,7 @@ def set_alias(config: Config, address: str, targets: Sequence[str]) -> None:
         return Alias(name, domain, full)
 
     _change(config, name, domain, change)
+    record(config, "alias-set", alias=f"{name}@{domain}", targets=full)
 
 
 def remove_alias(config: Config, address: str) -> None:
@@ -48,6 +50,7 @@ def remove_alias(config: Config, address: str) -> None:
             raise OperationError(f"{name}@{domain} is not an alias")
 
     _change(config, name, domain, change)
+    record(config, "alias-remove", alias=f"{name}@{domain}")
 
 
 def find_alias(config: Config, address: str) -> Alias:
@@ -83,8 +86,6 @@ def _change(
             place = next(number for number, line in enumerate(lines) if _names(line, name, domain))
         lines[place : place + 1] = [line_of_alias(new)] if new is not None else []
         replace_file(path, "".join(line + "\n" for line in lines))
-    targets = list(new.targets) if new is not None else []
-    record(config, "alias-change", alias=f"{name}@{domain}", targets=targets)
 
 
 def _names(line: str, name: str, domain: str) -> bool:

@@ -19,6 +19,7 @@ from mailraven.ops.ownership import give_to_owner_of
 def toml_of(struct: type[Struct], changes: Mapping[str, str]) -> str:
     """A new file with `changes` (key to text, as typed by a person); raises OperationError."""
     document = tomlkit.document()
+    document.add(tomlkit.comment("mailraven-domain(5) explains every key; all are optional."))
     for key, value in _values(struct, changes).items():
         document[key] = value
     return tomlkit.dumps(document)

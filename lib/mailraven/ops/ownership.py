@@ -1,7 +1,11 @@
 """Who owns what an operation makes: the daemons' user, also when root typed the command."""
 
 import os
+import pwd
+from contextlib import suppress
 from pathlib import Path
+
+DAEMON_USER = "mailraven"
 
 
 def give_to_owner_of(folder: Path, *paths: Path) -> None:
@@ -12,3 +16,12 @@ def give_to_owner_of(folder: Path, *paths: Path) -> None:
     for path in paths:
         for one in (path, *path.rglob("*")):
             os.chown(one, status.st_uid, status.st_gid, follow_symlinks=False)
+
+
+def give_to_daemons(folder: Path) -> None:
+    """Let `folder` belong to the user that daemons run as, if root asks and there is one."""
+    if os.geteuid() != 0:
+        return
+    with suppress(KeyError):
+        user = pwd.getpwnam(DAEMON_USER)
+        os.chown(folder, user.pw_uid, user.pw_gid)

@@ -15,7 +15,7 @@ from mailraven.ops.domains import add_domain
 from mailraven.ops.edit import replace_file
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_account, checked_domain
-from mailraven.ops.ownership import give_to_owner_of
+from mailraven.ops.ownership import give_to_daemons, give_to_owner_of
 from mailraven.ops.passwords import generate_password
 
 DUTIES = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §4
@@ -51,6 +51,7 @@ def quickstart(address: str, place: Place) -> NewServer:
             raise OperationError(f"{path} exists; nothing is overwritten (try: domain add)")
     place.etc.mkdir(mode=0o755, parents=True, exist_ok=True)
     place.data.mkdir(mode=0o750, parents=True, exist_ok=True)
+    give_to_daemons(place.data)
     replace_file(file, example_toml(_settings(place, hostname)), mode=0o644)
     config = load(place.etc, {})
     for folder in (config.paths.mail, config.paths.spool, config.paths.tls):

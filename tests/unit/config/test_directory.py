@@ -221,6 +221,10 @@ def test_tricks_in_an_address_find_nobody(tree: Tree, address: str) -> None:
         ("unheard@example.org", False),
         ("", False),
         ("alice@", False),
+        ("team@../domains/example.org", False),
+        ("team@example.org/../example.org", False),
+        ("team@example\0.org", False),
+        ("team@" + "a" * 300, False),
     ],
 )
 def test_an_account_sends_as_its_own_addresses_only(
