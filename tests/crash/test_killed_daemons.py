@@ -31,7 +31,7 @@ KILLS = 12
 def house(tmp_path: Path, worker_id: str) -> Iterator[House]:
     number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 100
     address = f"127.{2 * number + 30}.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
-    with running_house(tmp_path / "house", address, {}, port_base=24000) as running:
+    with running_house(tmp_path / "house", address, {}, users=2, workers=2) as running:
         yield running
 
 
@@ -49,7 +49,7 @@ class Sender(threading.Thread):
         while not self.stopped.is_set():
             try:
                 self.session()
-            except (OSError, smtplib.SMTPException):
+            except (OSError, smtplib.SMTPException, imaplib.IMAP4.error):
                 time.sleep(0.05)
 
     def session(self) -> None:

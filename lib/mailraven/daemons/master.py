@@ -169,7 +169,7 @@ class Master:
                 line += part
             try:
                 request = msgspec.json.decode(line, type=Message)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 request = {}
             caller.sendall(msgspec.json.encode(self._relay(request)) + b"\n")
 

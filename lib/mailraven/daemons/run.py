@@ -149,7 +149,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 code = child.wait()
-            if code != 0:
+            if code not in (0, -signal.SIGTERM):  # the latter: it was still starting
                 log.event("daemon-ended", level="error", daemon=name, status=code)
                 clean = False
         return clean
