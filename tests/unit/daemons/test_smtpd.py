@@ -1,89 +1,40 @@
-"""What smtpd does with a message: fields before it, where it ends up, who may send what."""
+"""What smtpd does with a message: the fields before it, where it ends up, what may fail."""
 
 import json
 import os
 import re
-import shutil
+import signal
 import smtplib
 import socket
-import ssl
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from mailraven.ops.demo import Demo
-from mailraven.smtp.proxy_protocol import V2_SIGNATURE
-from transcripts.live import DOMAIN, PASSWORD, make_house, running
-
-BALANCER = "127.99.0.1"  # live.py lists its network
-MAIL = b"From: <x@example.net>\r\nSubject: hi\r\n\r\nhello\r\n"
+from transcripts.live import DOMAIN, PASSWORD, running
+from unit.daemons.smtp_house import (
+    MAIL,
+    answer_to,
+    empty,
+    lmtp,
+    mailbox,
+    new_house,
+    spooled,
+    spooled_message,
+    stranger,
+)
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Demo]:
-    root = Path(tempfile.mkdtemp(prefix="mailraven-smtpd."))
-    high, low = divmod(os.getpid() & 0xFFFF, 256)
-    demo = make_house(root / "house", f"127.2.{high}.{low}")
-    (demo.root / "domains" / DOMAIN / "aliases").write_text(
-        "postmaster: bob\nteam: alice, bob, far@example.net\nfarther: far@example.net\n"
-    )
-    with running(demo, "authd", "smtpd"):
+def running_house() -> Iterator[Demo]:
+    with new_house(2) as demo, running(demo, "authd", "smtpd"):
         yield demo
-    shutil.rmtree(root)
 
 
-@pytest.fixture(autouse=True)
-def empty(house: Demo) -> None:
-    for path in [*house.root.glob(f"mail/{DOMAIN}/*/Maildir/new/*"), *spooled(house)]:
-        path.unlink()
-
-
-def mailbox(house: Demo, local: str) -> list[bytes]:
-    folder = house.root / "mail" / DOMAIN / local / "Maildir"
-    assert not list((folder / "tmp").iterdir())
-    return [path.read_bytes() for path in sorted((folder / "new").iterdir())]
-
-
-def spooled(house: Demo) -> list[Path]:
-    return sorted(house.root.glob("spool/incoming/*"))
-
-
-def spooled_message(house: Demo, entry: Path) -> bytes:
-    return (house.root / "spool" / "msg" / entry.name).read_bytes()
-
-
-@contextmanager
-def stranger(house: Demo, source: str = "127.0.0.1") -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(
-        house.address,
-        house.ports["smtp"],
-        "client.example",
-        timeout=20,
-        source_address=(source, 0),
-    ) as smtp:
-        smtp.ehlo()
-        yield smtp
-
-
-@contextmanager
-def alice(house: Demo) -> Iterator[smtplib.SMTP]:
-    trust = ssl.create_default_context(cafile=str(house.ca))
-    port = house.ports["submissions"]
-    with smtplib.SMTP_SSL(house.address, port, "phone", timeout=20, context=trust) as smtp:
-        smtp.login(f"alice@{DOMAIN}", PASSWORD)
-        yield smtp
-
-
-def answer_to(smtp: smtplib.SMTP, sender: str, recipients: list[str], data: bytes) -> str:
-    """The reply to the message, or to the first command that was refused."""
-    for code, text in [smtp.mail(sender), *(smtp.rcpt(one) for one in recipients)]:
-        if code >= 400:
-            return f"{code} {text.decode()}"
-    code, text = smtp.data(data)
-    return f"{code} {text.decode()}"
+@pytest.fixture
+def house(running_house: Demo) -> Demo:
+    empty(running_house)
+    return running_house
 
 
 def test_trace_fields_stand_before_the_message(house: Demo) -> None:
@@ -214,116 +165,6 @@ def test_bdat_without_a_last_line_end_gets_one(house: Demo) -> None:
     assert mailbox(house, "bob")[0].endswith(b"\r\n\r\n.end\r\n")
 
 
-def test_a_submission_is_set_right(house: Demo) -> None:
-    text = b"Bcc: <secret@example.net>\r\nSubject: x\r\n\r\nBcc: stays\r\n"
-    with alice(house) as smtp:
-        assert answer_to(smtp, f"alice@{DOMAIN}", [f"bob@{DOMAIN}"], text).startswith("250 ")
-    (message,) = mailbox(house, "bob")
-    assert b"secret" not in message
-    assert message.count(b"\r\nFrom: <alice@example.org>\r\n") == 1
-    assert re.search(rb"\r\nMessage-ID: <[^\s@<>]+@example\.org>\r\n", message)
-    assert message.count(b"\r\nDate: ") == 1
-    assert b"with ESMTPSA tls TLS" in message
-    assert message.endswith(b"\r\n\r\nBcc: stays\r\n")
-
-
-def test_what_a_submission_has_stays(house: Demo) -> None:
-    text = (
-        b"From: Alice <alice+news@example.org>\r\nDate: Sat, 21 Nov 2026 00:00:00 +0100\r\n"
-        b"Message-ID: <mine@phone>\r\n\r\n"
-    )
-    with alice(house) as smtp:
-        assert answer_to(smtp, f"alice@{DOMAIN}", ["far@example.net"], text).startswith("250 ")
-    (entry,) = spooled(house)
-    assert spooled_message(house, entry).endswith(b"+0000\r\n" + text)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param(b"From: <bob@example.org>\r\n", id="another"),
-        pytest.param(b"From: a <alice@example.org>, b <bob@example.org>\r\n", id="one-of-two"),
-        pytest.param(b"From: <alice@example.org>\r\nFrom: <bob@example.org>\r\n", id="twice"),
-        pytest.param(b"From: \r\n", id="empty"),
-        pytest.param(b'From: "alice@example.org" <bob@example.org>\r\n', id="display-name"),
-        pytest.param(b"X: y\r\nfrom\t: <bob@example.org>\r\n", id="odd-spelling"),
-    ],
-)
-def test_from_must_belong_to_the_account(house: Demo, fields: bytes) -> None:
-    with alice(house) as smtp:
-        answer = answer_to(smtp, f"alice@{DOMAIN}", [f"bob@{DOMAIN}"], fields + b"\r\nhi\r\n")
-    assert re.match(r"550 5\.[67]\.[01] ", answer), answer
-    assert mailbox(house, "bob") == []
-
-
-def test_the_reverse_path_must_belong_to_the_account(house: Demo) -> None:
-    with alice(house) as smtp:
-        answer = answer_to(smtp, f"bob@{DOMAIN}", ["far@example.net"], MAIL)
-    assert answer.startswith("553 5.7.1 ")
-
-
-def test_a_receipt_may_have_the_null_reverse_path(house: Demo) -> None:
-    text = b"From: <alice@example.org>\r\nSubject: read\r\n\r\n"
-    with alice(house) as smtp:
-        assert answer_to(smtp, "", ["far@example.net"], text).startswith("250 ")
-
-
-def proxied(house: Demo, header: bytes, *, tls: bool = False, source: str = BALANCER) -> bytes:
-    """What is said to a connection that begins with `header` and then sends a message."""
-    port = house.ports["submissions" if tls else "smtp"]
-    sock = socket.create_connection((house.address, port), 20, (source, 0))
-    sock.sendall(header)
-    if tls:
-        trust = ssl.create_default_context(cafile=str(house.ca))
-        sock = trust.wrap_socket(sock, server_hostname=house.address)
-    with sock:
-        sock.sendall(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n")
-        sock.sendall(MAIL + b".\r\nQUIT\r\n")
-        said = b""
-        while more := sock.recv(65536):
-            said += more
-        return said
-
-
-V2_IPV6 = (
-    V2_SIGNATURE
-    + bytes([0x21, 0x21, 0, 36])
-    + socket.inet_pton(socket.AF_INET6, "2001:db8::7")
-    + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
-    + bytes([0, 99, 0, 25])
-)
-
-
-@pytest.mark.parametrize(
-    ("header", "shown"),
-    [
-        (b"PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n", b"([192.0.2.7])"),
-        (b"PROXY UNKNOWN\r\n", b"([127.99.0.1])"),
-        (V2_IPV6, b"([IPv6:2001:db8::7])"),
-    ],
-)
-def test_a_listed_balancer_says_who_the_client_is(house: Demo, header: bytes, shown: bytes) -> None:
-    assert b"250 2.0.0 ok" in proxied(house, header)
-    assert shown in mailbox(house, "bob")[0]
-
-
-def test_the_header_comes_before_tls(house: Demo) -> None:
-    said = proxied(house, b"PROXY TCP4 192.0.2.7 192.0.2.1 4321 465\r\n", tls=True)
-    assert b"530 5.7.0 authentication is required" in said
-
-
-def test_a_balancer_without_header_is_cut_off(house: Demo) -> None:
-    with pytest.raises(ConnectionError):
-        assert proxied(house, b"") == b""
-        raise ConnectionResetError  # closed without a word is as good
-
-
-def test_nobody_else_is_believed(house: Demo) -> None:
-    said = proxied(house, b"PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n", source="127.0.0.1")
-    assert b"\r\n500 5.5.2 unknown command\r\n" in said
-    assert b"([127.0.0.1])" in mailbox(house, "bob")[0]
-
-
 def test_a_folder_that_fails_is_a_temporary_error(house: Demo) -> None:
     new = house.root / "mail" / DOMAIN / "carol" / "Maildir" / "new"
     aside = new.with_name("gone")
@@ -352,3 +193,71 @@ def test_one_of_two_accounts_that_fails_is_tried_again_by_the_queue(house: Demo)
     addresses = {one["address"] for one in json.loads(entry.read_text())["recipients"]}
     assert addresses == set(to)
     assert mailbox(house, "bob") == []
+
+
+def test_mail_that_comes_back_from_the_queue_keeps_its_trace(house: Demo) -> None:
+    with stranger(house) as smtp:
+        answer = answer_to(smtp, "", [f"farther@{DOMAIN}"], MAIL)
+    trace = answer.removeprefix("250 2.0.0 ok ")
+    (entry,) = spooled(house)
+    with lmtp(house) as client:
+        assert answer_to(client, "", [f"bob@{DOMAIN}"], spooled_message(house, entry)) == answer
+    assert mailbox(house, "bob")[0].count(trace.encode()) == 2
+
+
+def test_lmtp_answers_for_each_recipient(house: Demo) -> None:
+    new = house.root / "mail" / DOMAIN / "carol" / "Maildir" / "new"
+    aside = new.with_name("gone")
+    new.rename(aside)
+    try:
+        with lmtp(house) as client:
+            to = [f"bob@{DOMAIN}", f"carol@{DOMAIN}", f"team@{DOMAIN}"]
+            first = answer_to(client, "", to, MAIL)
+            others = [client.getreply()[0], client.getreply()[0]]
+    finally:
+        aside.rename(new)
+    assert first.startswith("250 ")
+    assert others == [451, 250]
+    assert len(mailbox(house, "bob")) == 2
+    assert len(mailbox(house, "alice")) == len(spooled(house)) == 1
+
+
+def test_a_hundred_recipients_of_one_account_are_one_message(house: Demo) -> None:
+    to = [f"bob+{number}@{DOMAIN}" for number in range(100)]
+    with stranger(house) as smtp:
+        assert answer_to(smtp, "", to, MAIL).startswith("250 ")
+        assert answer_to(smtp, "", [*to, f"carol@{DOMAIN}"], MAIL).startswith("452 4.5.3 ")
+    assert len(mailbox(house, "bob")) == 1
+
+
+def test_long_lines_nuls_and_octets_above_127_are_kept(house: Demo) -> None:
+    data = MAIL + b"\x00\xff" * 50_000 + b"\r\nX\r\n"
+    with stranger(house) as smtp:
+        assert answer_to(smtp, "", [f"bob@{DOMAIN}"], data).startswith("250 ")
+    assert mailbox(house, "bob")[0].endswith(data)
+
+
+def test_without_authd_a_login_is_to_be_tried_again() -> None:
+    with (
+        new_house(5) as demo,
+        running(demo, "smtpd"),
+        smtplib.SMTP_SSL(demo.address, demo.ports["submissions"]) as smtp,
+        pytest.raises(smtplib.SMTPAuthenticationError, match=r"4\.7\.0 temporary"),
+    ):
+        smtp.login(f"alice@{DOMAIN}", PASSWORD)
+
+
+def test_an_idle_peer_is_told_when_the_daemon_stops() -> None:
+    with new_house(6) as demo, running(demo, "smtpd") as pids:
+        idle = socket.create_connection((demo.address, demo.ports["smtp"]), 20)
+        busy = smtplib.SMTP(demo.address, demo.ports["smtp"], timeout=20)
+        assert idle.recv(1000).startswith(b"220 ")
+        busy.ehlo()
+        busy.mail("x@example.net")
+        busy.rcpt(f"bob@{DOMAIN}")
+        os.kill(pids["smtpd"], signal.SIGTERM)
+        assert idle.recv(1000) == b"421 4.3.2 shutting down\r\n"
+        assert idle.recv(1000) == b""
+        assert busy.data(MAIL)[0] == 250
+        assert busy.getreply()[0] == 421
+        assert len(mailbox(demo, "bob")) == 1
