@@ -4,13 +4,15 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from peers.house import PLAIN_USER, USERS, Account, House, running_house
 from peers.postfix import DOMAIN, PORT, Postfix, running_postfix
+
+LOG_LINES = 40  # of the server's log below a failed test
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +70,16 @@ def account(mailraven: House) -> Account:
 def other(mailraven: House) -> Account:
     """A second account that no other test uses."""
     return mailraven.account(next(_numbers))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the server said during a test that failed, beside what the peer said."""
+    report = yield
+    house = item.funcargs.get("mailraven") if isinstance(item, pytest.Function) else None
+    if report.failed and isinstance(house, House):
+        lines = house.log.read_text(errors="replace").splitlines()
+        report.sections.append(("MailRaven's log", "\n".join(lines[-LOG_LINES:])))
+    return report

@@ -37,6 +37,11 @@ class House:
     imaps: int
 
     @property
+    def log(self) -> Path:
+        """What all its daemons have said."""
+        return self.root.with_suffix(".log")
+
+    @property
     def ca(self) -> Path:
         """The certificate authority that the server made for itself."""
         return self.root / "tls" / "ca.pem"
@@ -123,10 +128,13 @@ def answer(reply: tuple[str, list[bytes]]) -> list[bytes]:
 def running_house(
     root: Path, address: str, environ: Mapping[str, str], users: int = USERS, workers: int = 1
 ) -> Iterator[House]:
-    """Start a server below `root` on `address`; at the end it must stop cleanly on SIGTERM."""
+    """Start a server below `root` on `address`.
+
+    At the end it must stop cleanly on SIGTERM, and must never have met a bug of its own.
+    """
     command = [sys.executable, "bin/mailraven", "run", "--root", str(root), "--address", address]
     command += ["--demo-users", str(users), "--workers", str(workers)]
-    output = root.parent / f"{root.name}.log"
+    output = root.with_suffix(".log")
     with output.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -144,6 +152,7 @@ def running_house(
             process.send_signal(signal.SIGTERM)
         code = process.wait(PATIENCE)
     assert code == 0, output.read_text()
+    assert '"event":"bug"' not in output.read_text(), output.read_text()
 
 
 def _is_ready(process: subprocess.Popen[bytes], output: Path) -> bool:
