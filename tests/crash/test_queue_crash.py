@@ -1,0 +1,237 @@
+"""kill -9 before each disk operation of the queue, one after the other: nothing is ever lost.
+
+A child process does the work and kills itself before its n-th change of the disk, for n = 1, 2, …
+until it gets through; then the spool is taken over as a new queued would.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailraven.config.schema import Config
+from mailraven.daemons.settling import settle
+from mailraven.mail.envelope import Envelope, Recipient
+from mailraven.mail.types import QueueId, TraceId
+from mailraven.queue.entry import Answer, instant
+from mailraven.queue.progress import Attempt, record
+from mailraven.queue.spool import FOLDERS, Spool
+from servers.queue_house import MESSAGE, QueueHouse
+from servers.smtp_server import SmtpServer
+from unit.daemon_process import Tree, running
+
+STEPS = frozenset(
+    {"open", "os.rename", "os.remove", "os.link", "os.utime", "os.truncate", "shutil.copyfileobj"}
+)
+MOST_STEPS = 60
+CONTENT = [b"Subject: hi\r\n\r\n", b"body\r\n" * 50]
+WHOLE = b"".join(CONTENT)
+
+Work = Callable[[Spool, Callable[[str], None]], None]
+Check = Callable[[Spool], None]
+
+
+def killed_at(number: int, spool: Spool, work: Work) -> tuple[bool, list[str]]:
+    """Do `work` in a child that dies before its step `number`.
+
+    Whether it died, and what it had acknowledged (its second argument) before.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _run_child(number, spool, work, writer)
+    os.close(writer)
+    with open(reader) as pipe:
+        acknowledged = pipe.read().split()
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status), acknowledged
+
+
+def _run_child(number: int, spool: Spool, work: Work, writer: int) -> None:
+    left = number
+
+    def before_each_step(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        if event not in STEPS or str(spool.root) not in str(arguments[:2]):
+            return
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(before_each_step)
+    try:
+        work(spool, lambda word: os.write(writer, f"{word}\n".encode()) and None)
+        os._exit(0)
+    except BaseException:
+        os._exit(70)
+
+
+def envelope(*addresses: str) -> Envelope:
+    recipients = tuple(Recipient(address) for address in addresses or ("bob@example.net",))
+    return Envelope("alice@example.org", recipients, TraceId("t1"), received_at=time.time())
+
+
+def fresh(tmp_path: Path, number: int) -> Spool:
+    spool = Spool(tmp_path / f"spool{number}")
+    spool.prepare()
+    return spool
+
+
+def whole_entries(spool: Spool) -> list[QueueId]:
+    """Every entry, after a new queued has taken over; each is in one folder, readable, with its
+    whole message."""
+    spool.recover()
+    ids = [listed.id for listed in spool.entries()]
+    assert len(ids) == len(set(ids))
+    for id in ids:
+        entry = spool.load(id)
+        message = spool.message_path(id).read_bytes()
+        assert len(message) == entry.size
+    return ids
+
+
+def each_step(tmp_path: Path, prepare: Check, work: Work, check: Check) -> int:
+    """Kill at every step; `check` the spool after each. How many steps there were."""
+    for number in range(1, MOST_STEPS):
+        spool = fresh(tmp_path, number)
+        prepare(spool)
+        died, acknowledged = killed_at(number, spool, work)
+        ids = whole_entries(spool)
+        check(spool)
+        for word in acknowledged:
+            assert QueueId(word) in ids
+        if not died:
+            return number - 1
+    raise AssertionError("the work never ends")
+
+
+def nothing(spool: Spool) -> None:
+    """No preparation."""
+
+
+def test_submit_keeps_what_it_acknowledged_and_shows_nothing_half(tmp_path: Path) -> None:
+    spilled = tmp_path / "spilled"
+    spilled.write_bytes(WHOLE)
+
+    def work(spool: Spool, say: Callable[[str], None]) -> None:
+        say(spool.submit(envelope(), CONTENT))
+        say(spool.submit(envelope(), spilled))
+
+    def check(spool: Spool) -> None:
+        for listed in spool.entries():
+            assert listed.folder == "incoming"
+            assert spool.message_path(listed.id).read_bytes() == WHOLE
+
+    assert each_step(tmp_path, nothing, work, check) >= 6
+
+
+def one_message(spool: Spool) -> None:
+    """A message that waits to be delivered to two recipients."""
+    spool.submit(envelope("bob@example.net", "carol@example.net"), CONTENT)
+
+
+def the_message(spool: Spool) -> QueueId:
+    (id,) = (listed.id for listed in spool.entries() if spool.load(listed.id).reverse_path)
+    return id
+
+
+def test_claim_save_and_defer_never_lose_the_entry(tmp_path: Path) -> None:
+    def work(spool: Spool, _: Callable[[str], None]) -> None:
+        entry = spool.claim(the_message(spool), "incoming")
+        assert entry is not None
+        entry = record(entry, {0: Attempt("relayed", Answer("250 ok"))})
+        spool.save(entry)
+        spool.defer(replace(entry, attempts=1, next_try=instant(4e9)))
+        again = spool.claim(entry.id, "deferred")
+        assert again is not None
+        spool.defer(replace(again, attempts=2))
+
+    def check(spool: Spool) -> None:
+        entry = spool.load(the_message(spool))
+        assert entry.recipients[1].status == "pending"
+        if entry.attempts:
+            assert entry.recipients[0].status == "relayed"
+
+    assert each_step(tmp_path, one_message, work, check) >= 8
+
+
+def test_failure_is_always_either_in_the_queue_or_reported(tmp_path: Path) -> None:
+    def work(spool: Spool, _: Callable[[str], None]) -> None:
+        entry = spool.claim(the_message(spool), "incoming")
+        assert entry is not None
+        failed = Attempt("failed", Answer("550 5.1.1 no", "5.1.1"))
+        settle(spool, record(entry, {0: failed, 1: failed}), Config(hostname="mx.example.org"))
+
+    def check(spool: Spool) -> None:
+        entries = [spool.load(listed.id) for listed in spool.entries()]
+        assert any(entry.reverse_path for entry in entries) or len(entries) == 1
+        for entry in entries:
+            if not entry.reverse_path:
+                assert b"bob@example.net" in spool.message_path(entry.id).read_bytes()
+
+    assert each_step(tmp_path, one_message, work, check) >= 6
+
+
+def test_remove_leaves_no_entry_without_its_message(tmp_path: Path) -> None:
+    def work(spool: Spool, _: Callable[[str], None]) -> None:
+        spool.remove(the_message(spool), "incoming")
+
+    def check(spool: Spool) -> None:
+        assert len(list(spool.entries())) <= 1
+
+    assert each_step(tmp_path, one_message, work, check) >= 2
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_left_overs_of_a_crash_are_removed_when_old(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = fresh(tmp_path, 0)
+    aside = spool.root / folder / ".1m82nfmwap2ty~"
+    aside.write_bytes(b"{")
+    spool.recover()
+    assert aside.exists()
+    monkeypatch.setattr("mailraven.queue.spool.ORPHAN_AGE", -10)
+    spool.recover()
+    assert not aside.exists()
+
+
+def test_queued_killed_while_it_waits_for_the_answer_delivers_after_its_restart(
+    tmp_path: Path,
+) -> None:
+    async def stalls(
+        server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"220 mx\r\n250 mx\r\n")
+        await reader.readline()
+        for reply in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            await reader.readline()
+            writer.write(reply)
+        while (await reader.readline()) != b".\r\n":
+            pass
+        server.commands.append(b"at the end")
+        await asyncio.sleep(60)
+
+    async def story() -> None:
+        async with SmtpServer(instead=stalls) as server:
+            queue = QueueHouse(tmp_path, f'routes = {{"*" = "127.0.0.1:{server.port}"}}')
+            with running(Tree(tmp_path), "queued") as process:
+                id = queue.submit("bob@example.net")
+                await queue.until(lambda: b"at the end" in server.commands)
+                process.kill()
+                process.wait()
+            assert [listed.folder for listed in queue.spool.entries()] == ["active"]
+            server.instead = None
+            with running(Tree(tmp_path), "queued"):
+                await queue.until(lambda: len(server.received) == 1)
+                await queue.empty()
+            assert server.received[0].data == MESSAGE
+            assert not queue.spool.message_path(id).exists()
+
+    asyncio.run(story())

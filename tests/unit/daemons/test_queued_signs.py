@@ -1,0 +1,67 @@
+"""What leaves the server is signed by the author's domain, and by nobody else's."""
+
+import asyncio
+import base64
+from pathlib import Path
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from servers.queue_house import MESSAGE, QueueHouse
+from servers.smtp_server import SmtpServer
+
+
+def make_key(domain: Path) -> bytes:
+    """Put a key into the domain's folder; what its TXT record says."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (domain / "dkim" / "s1.pem").write_bytes(pem)
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return b"v=DKIM1; k=rsa; p=" + base64.b64encode(spki)
+
+
+def sent(tmp_path: Path, content: list[bytes], account: str | None) -> tuple[bytes, bytes]:
+    """The message as the other side gets it, and the TXT record of the key."""
+
+    async def story() -> tuple[bytes, bytes]:
+        async with SmtpServer() as server:
+            queue = QueueHouse(tmp_path, f'routes = {{"*" = "127.0.0.1:{server.port}"}}')
+            record = make_key(queue.make_local("ours.example"))
+            async with queue:
+                queue.submit("bob@example.net", content=content, account=account)
+                await queue.empty()
+            return server.received[0].data, record
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize("lines", [3, 100_000], ids=["small", "large"])
+def test_mail_of_an_account_verifies_at_the_other_side(tmp_path: Path, lines: int) -> None:
+    content = [MESSAGE, b"a line  with blanks \t\r\n" * lines, b"\r\n\r\n"]
+    message, record = sent(tmp_path, content, "alice@ours.example")
+    assert message.startswith(b"DKIM-Signature: v=1; a=rsa-sha256")
+    assert message.endswith(b"".join(content))
+    names: list[bytes] = []
+
+    def txt(name: bytes, timeout: int = 5) -> bytes:
+        names.append(name)
+        return record
+
+    assert dkim.verify(message, dnsfunc=txt)
+    assert names == [b"s1._domainkey.ours.example."]
+
+
+def test_mail_of_strangers_is_not_signed_whatever_its_from_says(tmp_path: Path) -> None:
+    assert sent(tmp_path, [MESSAGE], None)[0] == MESSAGE
+
+
+def test_mail_from_a_domain_that_is_not_ours_is_not_signed(tmp_path: Path) -> None:
+    content = [MESSAGE.replace(b"ours.example", b"theirs.example")]
+    assert sent(tmp_path, content, "alice@ours.example")[0] == content[0]
