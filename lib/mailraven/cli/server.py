@@ -1,11 +1,13 @@
 """`mailraven status | reload | log-level`: talk to the running daemons."""
 
 import argparse
+import os
 import shutil
 
 from mailraven import __version__
-from mailraven.cli.common import load_config, say, say_json, table
+from mailraven.cli.common import etc_of, say, say_json, table
 from mailraven.cli.config import Commands
+from mailraven.config.load import load_leniently
 from mailraven.config.schema import Config
 from mailraven.ops.control_client import DAEMONS
 from mailraven.ops.names import directory_of
@@ -35,28 +37,34 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    config = load_config(options)
+    config, mistakes = _config_despite_mistakes(options)
     found = server_status(config.paths.run)
     if options.json:
         say_json([{"daemon": o.daemon, "problem": o.problem, **o.facts} for o in found])
     else:
         say(_head(config))
         say(table(["DAEMON", "STATE", "PID", "UPTIME", "FACTS"], [_row(one) for one in found]))
-        for line in _problems(found):
+        for line in _problems(found, mistakes):
             say(line)
-    return 1 if any(one.problem for one in found) else 0
+    return 1 if mistakes or any(one.problem for one in found) else 0
 
 
 def _reload(options: argparse.Namespace) -> int:
-    config = load_config(options)
+    config, _ = _config_despite_mistakes(options)
     said = list(reload_all(config.paths.run))
     say(table(["DAEMON", "ANSWER"], [list(pair) for pair in said]))
     return 0 if all(answer == "reloaded" for _, answer in said) else 1
 
 
 def _log_level(options: argparse.Namespace) -> int:
-    set_log_level(load_config(options).paths.run, options.daemon, options.level)
+    config, _ = _config_despite_mistakes(options)
+    set_log_level(config.paths.run, options.daemon, options.level)
     return 0
+
+
+def _config_despite_mistakes(options: argparse.Namespace) -> tuple[Config, list[str]]:
+    """A broken edit must not keep anyone from asking the daemons: they run on the old one."""
+    return load_leniently(etc_of(options), os.environ)
 
 
 def _head(config: Config) -> str:
@@ -80,9 +88,9 @@ def _fact(value: object) -> str:
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
-def _problems(found: list[DaemonStatus]) -> list[str]:
-    """What is wrong with daemons that run; a mistake of all of them is told once."""
-    mistakes = {line for one in found for line in problems_in(one.facts)}
+def _problems(found: list[DaemonStatus], own: list[str]) -> list[str]:
+    """What is wrong with daemons that run; a mistake that all of them know is told once."""
+    mistakes = {*own, *(line for one in found for line in problems_in(one.facts))}
     others = [
         f"{one.daemon}: {one.problem}"
         for one in found

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from mailraven.config.check import contradictions
 from mailraven.config.environment import unknown_variables
-from mailraven.config.reading import Reading, build
+from mailraven.config.reading import Reading, Table, build
 from mailraven.config.schema import UNSET_PATH, Config
-from mailraven.config.toml_text import read_toml
-from mailraven.mail.errors import ConfigError, ConfigErrors
+from mailraven.config.toml_text import Lines, read_toml, salvage
+from mailraven.mail.errors import ConfigError
 
 FILE_NAME = "mailraven.toml"
 
@@ -43,23 +43,40 @@ def load(etc: Path, environ: Mapping[str, str]) -> Config:
 
 def load_with_origins(etc: Path, environ: Mapping[str, str]) -> Loaded:
     """As `load`, and where each value came from."""
-    path = etc / FILE_NAME
-    try:
-        table, lines = read_toml(path)
-    except FileNotFoundError:
-        table, lines = {}, {}
-    except OSError as error:
-        raise ConfigErrors([ConfigError(str(path), 0, f"cannot read: {error.strerror}")]) from None
-    except ConfigError as error:
-        raise ConfigErrors([error]) from None
-    reading = Reading(str(path), lines, environ)
+    reading, config = _read(etc / FILE_NAME, environ)
+    reading.finish()
+    return Loaded(config, reading.origins)
+
+
+def load_leniently(etc: Path, environ: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """What is right of the configuration, and the mistakes: to talk to a server despite them."""
+    reading, config = _read(etc / FILE_NAME, environ)
+    return config, [str(error) for error in reading.errors]
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> tuple[Reading, Config]:
+    table, lines, errors = _table(path)
+    reading = Reading(str(path), lines, environ, errors)
+    if errors:
+        return reading, _derive(build(Reading(str(path), lines, environ), Config, (), table))
     config = _derive(build(reading, Config, (), table))
     reading.errors.extend(unknown_variables(environ, Config))
     if not reading.errors:
         for key, what in contradictions(config):
             reading.mistake(key, what)
-    reading.finish()
-    return Loaded(config, reading.origins)
+    return reading, config
+
+
+def _table(path: Path) -> tuple[Table, Lines, list[ConfigError]]:
+    """What the file holds; of a file that is not TOML the statements that are."""
+    try:
+        return *read_toml(path), []
+    except FileNotFoundError:
+        return {}, {}, []
+    except OSError as error:
+        return {}, {}, [ConfigError(str(path), 0, f"cannot read: {error.strerror}")]
+    except ConfigError as error:
+        return salvage(path.read_bytes().decode(errors="replace")), {}, [error]
 
 
 def _derive(config: Config) -> Config:

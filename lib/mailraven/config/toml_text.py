@@ -3,11 +3,13 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mailraven.mail.errors import ConfigError
 
 KeyPath = tuple[str, ...]
+Lines = Mapping[KeyPath, int]
 
 # One token: what may hold brackets and line ends without meaning them comes first.
 _TOKEN = re.compile(
@@ -49,7 +51,21 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return lines
 
 
-def line_of(lines: Mapping[KeyPath, int], key: KeyPath) -> int:
+def salvage(text: str) -> dict[str, object]:
+    """The keys of broken TOML that are right by themselves, one table deep at most."""
+    found: dict[str, object] = {}
+    table: dict[str, object] = found
+    for _, statement in _statements(text):
+        if match := _TABLE.match(statement):
+            table = {}
+            found[match[1]] = table
+            continue
+        with suppress(tomllib.TOMLDecodeError):
+            table.update(tomllib.loads(statement))
+    return found
+
+
+def line_of(lines: Lines, key: KeyPath) -> int:
     """The line of a key, or of the nearest table around it; 0 is the whole file."""
     while key and key not in lines:
         key = key[:-1]

@@ -227,6 +227,19 @@ def test_status_of_a_server_that_is_down_names_every_daemon(run: Run) -> None:
     assert {one["daemon"] for one in json.loads(run("status", "--json").stdout)} >= {"smtpd"}
 
 
+@pytest.mark.parametrize("mistake", ["[smtp]\nworkers = 0\n", "[smtp]\nworkers = \n", "[smtp\n"])
+def test_status_works_with_a_broken_configuration_and_names_the_mistake(
+    tmp_path: Path, mistake: str
+) -> None:
+    (tmp_path / "etc").mkdir()
+    paths = f'[paths]\nrun = "{tmp_path}/run"\n'
+    (tmp_path / "etc" / "mailraven.toml").write_text(paths + mistake)
+    done = mailraven(tmp_path, "status")
+    assert done.returncode == 1
+    assert f"smtpd is not running ({tmp_path}/run/smtpd.sock)" in done.stdout
+    assert f"edited but not in force: {tmp_path}/etc/mailraven.toml:" in done.stdout
+
+
 def test_reload_of_a_server_that_is_down_is_exit_code_1(run: Run) -> None:
     done = run("reload")
     assert done.returncode == 1
