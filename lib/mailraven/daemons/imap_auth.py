@@ -1,6 +1,7 @@
 """STARTTLS, LOGIN and AUTHENTICATE (RFC 3501 §6.2, RFC 4616, 4959, 5802, 7677)."""
 
 from mailraven.auth.client import Granted, Refused, ScramDone, Throttled
+from mailraven.daemons.imap_server import logins
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Authenticate, Login
 from mailraven.imap.errors import Refusal
@@ -103,6 +104,7 @@ async def _scram(session: Session, request: Authenticate) -> bytes:
 
 def _wrong(verdict: Refused | Throttled | None = None) -> Refusal:
     """The peer never learns whether the account or the password was wrong. RFC 5530 §3"""
+    logins.labels("throttled" if isinstance(verdict, Throttled) else "refused").inc()
     if isinstance(verdict, Throttled):
         return Refusal("[UNAVAILABLE] too many failures; try again later")
     return Refusal("[AUTHENTICATIONFAILED] wrong user or password")
@@ -114,6 +116,7 @@ def _enter(session: Session, address: str) -> bytes:
     if account is None or not account.enabled:
         raise _wrong()
     session.account = account
-    event("login", account=address, peer=session.connection.peer[0], via=VIA, session=session.id)
+    logins.labels("granted").inc()
+    event("session-of", level="debug", account=address, session=session.id)
     words = session.capabilities_in(State.AUTHENTICATED)
     return b"[CAPABILITY " + words + b"] logged in"

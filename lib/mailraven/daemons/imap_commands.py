@@ -11,6 +11,7 @@ from mailraven.daemons import (
 )
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_selected import Telling
+from mailraven.daemons.imap_server import commands as commands_total
 from mailraven.daemons.imap_session import Session
 from mailraven.imap import commands
 from mailraven.imap.capabilities import ENABLABLE
@@ -51,6 +52,7 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
         raise
     except Exception:
         log.exception("bug", session=session.id, command=type(request).__name__)
+        commands_total.labels(type(request).__name__, "BUG").inc()
         session.engine.finish(b"NO", b"[SERVERBUG] internal error")
         session.engine.bye(b"internal error")
         return
@@ -60,7 +62,8 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
 async def _conclude(
     session: Session, request: commands.Request, status: bytes, text: bytes
 ) -> None:
-    """Tell what is new, then answer. RFC 3501 §7: numbers shift only where they may."""
+    """Count it, tell what is new, then answer. RFC 3501 §7: numbers shift only where they may."""
+    commands_total.labels(type(request).__name__, status.decode("ascii")).inc()
     if isinstance(request, NUMBERED):
         session.announce(told=Telling(request.by_uid, request.by_uid))
     elif session.selected and not session.selected.mailbox.gone:

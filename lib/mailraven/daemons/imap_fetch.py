@@ -16,6 +16,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Fetch
 from mailraven.imap.errors import Refusal
 from mailraven.imap.fetch import Batch, Plan, plan, render
+from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
 from mailraven.store.errors import MessageGone
 from mailraven.store.mailbox import Mailbox
@@ -36,7 +37,7 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     own: set[int] = set()
     missing = False
     for part in _parts(places, size):
-        uids = [selected.view.uids[place] for place in part]
+        uids = _column(selected.view.uids, part)
         if wanted.sets_seen and not selected.read_only:
             own.update(await _set_seen(selected, uids))
         batch = _batch(selected, part, uids, wanted)
@@ -44,7 +45,7 @@ async def fetch(session: Session, request: Fetch) -> bytes:
         session.announce_keywords()
         missing |= await _send(session, batch, wanted)
         await session.drain()
-    known = frozenset(own) if wanted.shows_flags else frozenset[int]()
+    known = frozenset(own) if b"FLAGS" in wanted.names else NOBODY
     session.announce(known, told=Telling(request.by_uid, request.by_uid))
     if missing:
         raise Refusal(GONE)
@@ -76,10 +77,12 @@ async def _set_seen(selected: Selected, uids: Sequence[int]) -> list[int]:
     return (await mailbox.set_flags(uids, "+", SEEN)).changed
 
 
-def _batch(selected: Selected, part: Sequence[int], uids: list[int], wanted: Plan) -> Batch:
+def _batch(selected: Selected, part: Sequence[int], uids: Sequence[int], wanted: Plan) -> Batch:
     """The columns of the messages at the places `part`; those that are gone are left out."""
     mailbox = selected.mailbox
-    numbers: Sequence[int] = [place + 1 for place in part]
+    numbers: Sequence[int] = range(part[0] + 1, part[-1] + 2)
+    if len(numbers) != len(part):
+        numbers = [place + 1 for place in part]
     places: Sequence[int] = part
     records = [_record(mailbox, uid) for uid in uids] if wanted.needs_records else []
     if selected.view.uids is not mailbox.uids or not all(records):
@@ -92,11 +95,17 @@ def _batch(selected: Selected, part: Sequence[int], uids: list[int], wanted: Pla
     return Batch(
         numbers,
         uids,
-        _flag_words(selected, uids, [mailbox.masks[place] for place in places]),
-        [mailbox.dates[place] for place in places],
-        [mailbox.sizes[place] for place in places],
+        _flag_words(selected, uids, places) if b"FLAGS" in wanted.names else (),
+        _column(mailbox.dates, places) if b"INTERNALDATE" in wanted.names else (),
+        _column(mailbox.sizes, places) if b"RFC822.SIZE" in wanted.names else (),
         records,
     )
+
+
+def _column(values: Sequence[int], places: Sequence[int]) -> Sequence[int]:
+    if isinstance(places, range):
+        return values[places.start : places.stop]
+    return [values[place] for place in places]
 
 
 def _record(mailbox: Mailbox, uid: int) -> bytes:
@@ -107,10 +116,14 @@ def _record(mailbox: Mailbox, uid: int) -> bytes:
         return b""
 
 
-def _flag_words(selected: Selected, uids: Sequence[int], masks: Sequence[int]) -> list[bytes]:
+def _flag_words(selected: Selected, uids: Sequence[int], places: Sequence[int]) -> Sequence[bytes]:
     view, wire = selected.view, selected.flag_names.wire
+    masks = _column(selected.mailbox.masks, places)
     if not view.recent or not uids or view.recent[-1][1] < uids[0]:
-        return list(map(wire, masks))
+        return [wire(mask) for mask in masks]
+    low, high = view.recent[-1]
+    if low <= uids[0] and uids[-1] <= high:
+        return [wire(mask | RECENT) for mask in masks]
     return [
         wire(mask | RECENT if view.is_recent(uid) else mask)
         for uid, mask in zip(uids, masks, strict=True)

@@ -8,7 +8,7 @@ from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Copy, Expunge, Search, Store
 from mailraven.imap.errors import Refusal
-from mailraven.imap.sequence import place_of, set_wire
+from mailraven.imap.sequence import set_wire
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import SYSTEM_FLAGS
 from mailraven.store.errors import NoSuchMailbox
@@ -99,13 +99,8 @@ async def expunge(session: Session, request: Expunge) -> bytes:
     selected = _writable(session)
     uids = deleted_uids(selected)
     if request.uids is not None:
-        view = selected.view
-        named = selected.places(request.uids, by_uid=True)
-        uids = [
-            uid
-            for uid in uids
-            if any(place_of(uid, view.uids, view.exists) in span for span in named)
-        ]
+        named = set(selected.uids(selected.places(request.uids, by_uid=True)))
+        uids = [uid for uid in uids if uid in named]
     await selected.mailbox.expunge(uids)
     return b"expunged"
 

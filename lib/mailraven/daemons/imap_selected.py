@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mailraven.imap.sequence import SequenceSet, place_of, places_of_numbers, places_of_uids
 from mailraven.imap.view import News, View
+from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.flags import RECENT, FlagNames
 from mailraven.store.mailbox import Mailbox
 
@@ -64,7 +65,10 @@ class Selected:
         mailbox = self.mailbox
         if self.read_only or mailbox.recent_from >= mailbox.uid_next:
             return
-        claimed = await mailbox.claim_recent()
+        try:
+            claimed = await mailbox.claim_recent()
+        except (TemporaryError, PermanentError):
+            return  # a full disk, a lock: not worth failing a command that has succeeded
         if not claimed:
             return
         recent = self.view.recent

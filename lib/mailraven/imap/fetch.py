@@ -4,28 +4,29 @@ A batch holds parallel columns of the messages asked for; a response line is a t
 them, and a whole batch is one join. Sections of messages are added behind by the daemon.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailraven.imap.commands import Section
 from mailraven.imap.fetch_items import Item
 from mailraven.imap.responses import date_time
 from mailraven.imap.summary import COMMON_FIELDS, body_of, bodystructure_of, envelope_of, headers_of
-from mailraven.mail.headers import select_fields
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Columns of some messages, all of one length; `records` only if an item needs them.
+    """Columns of some messages, all of one length; those that no item needs are empty.
 
     `flags` are in wire form without parentheses.
     """
 
     numbers: Sequence[int]
     uids: Sequence[int]
-    flags: Iterable[bytes]
-    dates: Sequence[int]
-    sizes: Sequence[int]
+    flags: Iterable[bytes] = ()
+    dates: Sequence[int] = ()
+    sizes: Sequence[int] = ()
     records: Sequence[bytes] = ()
 
 
@@ -51,11 +52,11 @@ class Plan:
     """
 
     template: bytes
+    names: frozenset[bytes]
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     needs_records: bool
     sets_seen: bool
-    shows_flags: bool
 
 
 def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
@@ -74,11 +75,11 @@ def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
         columns.append(_header_column(section))
     return Plan(
         b"* %d FETCH (" + b" ".join(formats),
+        frozenset(names),
         tuple(columns),
         tuple(section for section in sections if section not in cached),
         bool(cached) or not FROM_RECORD.isdisjoint(names),
         any(not section.peek for section in sections),
-        b"FLAGS" in names,
     )
 
 
@@ -93,14 +94,23 @@ def is_cached(section: Section) -> bool:
 
 
 def _header_column(section: Section) -> Column:
-    names = frozenset(section.fields)
+    chosen = _fields_named(frozenset(section.fields)).findall
 
     def column(batch: Batch) -> Iterable[bytes]:
         for record in batch.records:
-            text = select_fields(headers_of(record), names) + b"\r\n"
-            yield b"{%d}\r\n%b" % (len(text), text)
+            text = b"".join(chosen(headers_of(record)))
+            yield b"{%d}\r\n%b\r\n" % (len(text) + 2, text)
 
     return column
+
+
+@lru_cache(64)
+def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """Finds whole fields of these names, as mail.headers.select_fields does one by one."""
+    either = b"|".join(map(re.escape, sorted(names)))
+    return re.compile(
+        rb"^(?:" + either + rb")[ \t]*+:.*+(?:\n[ \t].*+)*+\n?", re.MULTILINE | re.IGNORECASE
+    )
 
 
 def render(batch: Batch, plan: Plan, ending: bytes) -> list[bytes]:
