@@ -33,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.setup
 	@touch $@
 
 run: setup
-	@exec bin/mailraven run --root $(DEMO) --port-base $(PORTS)
+	@exec bin/mailraven run --root $(DEMO) --port-base $(PORTS) --log-format text
 
 # ruff and mypy are tests too (tests/unit/test_style.py), so they run beside the others.
 test: $(VENV)/.dev
