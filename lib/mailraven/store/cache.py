@@ -20,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mailraven.imap.summary import encode_summary, summarize
+
 NAME = "mailraven.cache"
 MAGIC = b"\xc5mR\x01"
 RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
@@ -41,8 +43,6 @@ def encode_record(base: str, record: bytes) -> bytes:
 
 def make_record(base: str, message: bytes) -> bytes:
     """What to append for `message` (CRLF line ends), which has the unique part `base`."""
-    from mailraven.imap.summary import encode_summary, summarize
-
     return encode_record(base, encode_summary(summarize(message)))
 
 
@@ -51,6 +51,8 @@ def append_records(folder: Path | str, records: Sequence[bytes]) -> None:
 
     After a short write (full disk) readers skip the torn record.
     """
+    if not any(records):
+        return
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     fd = os.open(f"{folder}/{NAME}", flags, 0o660)
     try:

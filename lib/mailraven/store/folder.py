@@ -7,6 +7,7 @@ lock or the disk: the lock is polled, fsync and listings go to threads.
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from mailraven.store.journal_file import (
     release_lock,
     take_lock,
 )
+from mailraven.store.maildir import clean_tmp
 from mailraven.store.state import MailboxState
 
 SLICE = 200  # messages of a large operation between two turns of the event loop
@@ -181,6 +183,7 @@ def open_folder(path: str, account: Path) -> JournalFile:
     for name in ("new", "cur", "tmp"):  # another program may make a folder without one of them
         with suppress(FileExistsError):
             os.mkdir(f"{path}/{name}", 0o770)  # noqa: PTH102
+    clean_tmp(Path(path), time.time())
     return open_journal(path, account)
 
 

@@ -335,6 +335,7 @@ class Mailbox:
         self, uids: Sequence[int], dest: "Mailbox", moving: bool
     ) -> list[tuple[Uid, Uid]]:
         used = self._used_keywords(uids)
+        bases = {uid: self.names[self.place(uid)] for uid in uids if self.place(uid) >= 0}
         async with self._errors(), dest._errors():
             await dest.keyword_mask([word for _, word in used], create=True)
             bits = {here: dest._keyword_bits([word]) for here, word in used}
@@ -345,6 +346,7 @@ class Mailbox:
             if stale:
                 await self._rescan()
                 pairs += await arrivals.transfer(way, stale)
+            await dest._reader.carry(self._reader, bases, pairs)
             return [(Uid(old), Uid(new)) for old, new in pairs]
 
     def _used_keywords(self, uids: Sequence[int]) -> list[tuple[int, str]]:

@@ -100,6 +100,7 @@ def make_crlf(path: str, tmp: str) -> int:
         os.lseek(fd, 0, os.SEEK_SET)
         try:
             size = _copy_with_crlf(fd, tmp, status)
+            os.stat(path, follow_symlinks=False)  # noqa: PTH116 - renamed? Then not twice there
             os.rename(tmp, path)  # noqa: PTH104 - str paths: this runs once per message
         except OSError:
             with suppress(OSError):

@@ -1,15 +1,22 @@
 """Reading messages of a mailbox: their files, under whatever name they have now, and the cache."""
 # ruff: noqa: PTH208 -- str paths: this runs once per message
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mailraven.imap.summary import encode_summary, summarize
 from mailraven.store.arrivals import AppendData
-from mailraven.store.cache import RECORD_LIMIT, Cache, append_records, make_record
+from mailraven.store.cache import (
+    RECORD_LIMIT,
+    Cache,
+    append_records,
+    encode_record,
+    make_record,
+)
 from mailraven.store.errors import MessageGone, store_errors
-from mailraven.store.folder import MailboxFolder
+from mailraven.store.folder import MailboxFolder, slices
 from mailraven.store.maildir import split_name
 
 LOOK_AGAIN = 3  # tries to find a file that another program renames under our hands
@@ -82,8 +89,20 @@ class MessageReader:
         with suppress(OSError):  # a full disk: the cache is disposable
             append_records(self._folder.path, records)
 
-    def carry(self, source: "MessageReader", pairs: Sequence[tuple[int, int]]) -> None:
-        """Cache the records of messages that were copied from `source`, if it has them."""
+    async def carry(
+        self, source: "MessageReader", bases: Mapping[int, str], pairs: Sequence[tuple[int, int]]
+    ) -> None:
+        """Cache the records of messages that came from `source`, where they had these `bases`."""
+        state = self._folder.state
+        for part in slices(pairs):
+            records = []
+            for old, new in part:
+                record, at = source.cache.get(bases[old]), state.place(new)
+                if record is not None and at >= 0:
+                    records.append(encode_record(state.bases[at], record))
+            with suppress(OSError):
+                append_records(self._folder.path, records)
+            await asyncio.sleep(0)
 
     def moved(self) -> None:
         """The folder has another path now."""

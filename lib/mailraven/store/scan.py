@@ -9,6 +9,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mailraven.mail.flags import mask_of, suffix_of
@@ -127,13 +128,13 @@ def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
 
 async def admit(folder: MailboxFolder, place: str, names: list[str]) -> None:
     """Give UIDs to the files `names` of `place` (new/ or cur/), in order of their arrival."""
-    foreign = [name for name in names if known_size(split_name(name)[0]) is None]
-    if foreign:
-        await asyncio.to_thread(_make_all_crlf, folder, place, foreign)
     names = sorted(names, key=lambda name: arrival_order(split_name(name)[0]))
     for part in slices(names):
         async with folder.locked() as state:
             await folder.reserve(len(part))
+            foreign = [name for name in part if known_size(split_name(name)[0]) is None]
+            if foreign:  # with the lock, lest another process moves the file meanwhile
+                await in_thread(_make_all_crlf, folder, place, foreign)
             modseq = state.highest_modseq + 1
             _admit_slice(folder, place, part, modseq)
         await asyncio.sleep(0)
@@ -141,15 +142,9 @@ async def admit(folder: MailboxFolder, place: str, names: list[str]) -> None:
 
 def _make_all_crlf(folder: MailboxFolder, place: str, names: list[str]) -> None:
     for name in names:
-        _make_crlf(folder, place, name)
-
-
-def _make_crlf(folder: MailboxFolder, place: str, name: str) -> None:
-    try:
-        if stat.S_ISREG(os.lstat(f"{place}/{name}").st_mode):
-            make_crlf(f"{place}/{name}", f"{folder.tmp}/{new_base(0)}")
-    except FileNotFoundError:
-        pass  # taken or renamed by somebody else, who sees to it
+        with suppress(FileNotFoundError):  # taken or renamed by somebody else, who sees to it
+            if stat.S_ISREG(os.lstat(f"{place}/{name}").st_mode):
+                make_crlf(f"{place}/{name}", f"{folder.tmp}/{new_base(0)}")
 
 
 def _admit_slice(folder: MailboxFolder, place: str, names: Sequence[str], modseq: int) -> None:
