@@ -64,6 +64,7 @@ class Service:
     facts: Callable[[], Message] = dict
     started: float = 0.0
     is_ready: bool = False
+    _control: asyncio.AbstractServer | None = None
 
     @property
     def config(self) -> Config:
@@ -82,7 +83,10 @@ class Service:
         self.handlers.setdefault("reload", self._reload)
         self.handlers.setdefault("metrics", lambda request: {"text": metrics.exposition()})
         self.handlers.setdefault("loglevel", _set_level)
-        await serve_control(self.control_path, self.handlers, self.spec.handlers_uids)
+        # Kept: a server that nobody refers to is collected, and its socket with it.
+        self._control = await serve_control(
+            self.control_path, self.handlers, self.spec.handlers_uids
+        )
         self.is_ready = True
         log.event("ready", pid=os.getpid(), worker=self.worker or None, version=__version__)
         tell_starter()
