@@ -37,4 +37,5 @@ def test_every_mark_names_a_requirement_that_exists() -> None:
 
 def test_requirements_md_is_current() -> None:
     now = table.render(table.read_requirements(), table.collect_marks())
-    assert table.TABLE.read_text() == now, "run `make requirements`"
+    is_current = table.TABLE.read_text() == now
+    assert is_current, "run `make requirements`"
