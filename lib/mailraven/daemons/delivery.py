@@ -10,7 +10,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,10 @@ from pathlib import Path
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Flight, Job
 from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
+from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import HandshakeFailed, Message, SessionFailed, SmtpSender
 from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
 from mailraven.queue.demands import Objection, needs_conversion, objection
 from mailraven.queue.entry import Answer, Status, bounded, instant
 from mailraven.queue.progress import Attempt
@@ -27,9 +29,7 @@ from mailraven.queue.resolver import Resolver
 from mailraven.queue.routing import Hop, NextHop, hops
 from mailraven.smtp.client import ClientEngine, Outcome, Stage
 from mailraven.smtp.client_commands import UnsafePath
-from mailraven.smtp.client_replies import Reply
-
-Signer = Callable[[Flight], Awaitable[bytes]]
+from mailraven.smtp.client_replies import Extensions, Reply
 
 
 class Unreachable(Exception):
@@ -49,12 +49,12 @@ class Delivered:
 
 
 class Courier:
-    """Delivers jobs by one configuration; `sign` gives the DKIM-Signature fields of a flight."""
+    """Delivers jobs by one configuration."""
 
-    def __init__(self, config: Config, resolver: Resolver, sign: Signer) -> None:
+    def __init__(self, config: Config, resolver: Resolver, signatory: Signatory) -> None:
         self._config = config
         self._resolver = resolver
-        self._sign = sign
+        self._signatory = signatory
         self._contexts = {
             "required": _context(config.tls.ca, verify=True),
             "opportunistic": _context(config.tls.ca, verify=False),
@@ -162,15 +162,14 @@ class Courier:
         """One transaction over an open session."""
         flight, extensions = job.flight, sender.extensions
         problem = objection(flight.entry, extensions, verified_tls=sender.is_verified)
-        if problem is None and needs_conversion(flight.entry, extensions):
-            problem = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
         if problem is not None:
             attempt = _objected(problem, sender.remote)
             return dict.fromkeys(positions, attempt)
         try:
-            prefix = await self._sign(flight)
-            path = flight.spool.message_path(flight.entry.id)
-            message = Message(prefix, path, len(prefix) + flight.entry.size)
+            message = await self._message(flight, extensions)
+            if message is None:
+                cannot = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
+                return dict.fromkeys(positions, _objected(cannot, sender.remote))
             envelope = job.envelope(positions, utf8="SMTPUTF8" in extensions)
             outcomes = await sender.send(envelope, message)
         except UnsafePath:
@@ -178,12 +177,30 @@ class Courier:
             return dict.fromkeys(positions, _objected(refused, sender.remote))
         except OSError as error:
             return dict.fromkeys(positions, _unreadable(error))
-        passes_on = "DSN" in extensions
-        final: Status = "delivered" if job.hop.kind == "lmtp" else "relayed"
+        is_local = job.hop.kind == "lmtp"
+        passes_on = "DSN" in extensions and not is_local
+        final: Status = "delivered" if is_local else "relayed"
         return {
             position: _attempt(outcome, final, sender, passes_on)
             for position, outcome in zip(positions, outcomes, strict=True)
         }
+
+    async def _message(self, flight: Flight, extensions: Extensions) -> Message | None:
+        """The message signed, and in 7 bits where it must be; None when it cannot be converted.
+
+        Raises OSError when it cannot be read.
+        """
+        entry, path = flight.entry, flight.spool.message_path(flight.entry.id)
+        if not needs_conversion(entry, extensions):
+            prefix = await self._signatory.sign(flight)
+            return Message(prefix, path, len(prefix) + entry.size)
+        if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
+            return None
+        octets = await asyncio.to_thread(lambda: to_seven_bit(path.read_bytes()))
+        if octets is None:
+            return None
+        octets = self._signatory.sign_octets(entry, octets) + octets
+        return Message(octets, None, len(octets))
 
 
 def _attempt(outcome: Outcome, final: Status, sender: SmtpSender, passes_on: bool) -> Attempt:

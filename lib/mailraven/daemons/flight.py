@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.queue.demands import ascii_path
-from mailraven.queue.entry import QueueEntry
+from mailraven.queue.entry import QueuedRecipient, QueueEntry
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop
 from mailraven.queue.spool import Spool
@@ -60,7 +60,7 @@ class Job:
         chosen = [entry.recipients[position] for position in positions]
         return Envelope(
             spell(entry.reverse_path),
-            tuple(Recipient(spell(one.address), one.notify, one.orcpt) for one in chosen),
+            tuple(self._recipient(one, spell(one.address)) for one in chosen),
             entry.trace,
             "7BIT" if entry.content == "7bit" else "8BITMIME",
             entry.smtputf8,
@@ -69,6 +69,13 @@ class Job:
             entry.envid,
             entry.account,
         )
+
+    def _recipient(self, queued: QueuedRecipient, address: str) -> Recipient:
+        """Who is named to the next hop. Success of local delivery is ours to report, not LMTP's."""
+        notify = queued.notify
+        if self.hop.kind == "lmtp" and "SUCCESS" in notify:
+            notify = notify - {"SUCCESS"} or frozenset({"NEVER"})
+        return Recipient(address, notify, queued.orcpt)
 
 
 def cut_into_jobs(flight: Flight, hops: Mapping[int, NextHop]) -> list[Job]:

@@ -86,7 +86,7 @@ class Queue:
             port=queue.port,
         )
         resolver = DnsResolver(config.dns.resolvers, float(config.dns.timeout))
-        return Means(config, table, Courier(config, resolver, self._signatory.sign))
+        return Means(config, table, Courier(config, resolver, self._signatory))
 
     # -- what there is to do -----------------------------------------------------------------------
 

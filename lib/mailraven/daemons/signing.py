@@ -15,8 +15,16 @@ from mailraven.daemons.flight import Flight
 from mailraven.mail.address import normalise_domain
 from mailraven.mail.errors import ConfigError
 from mailraven.observe import log
-from mailraven.queue.dkim_sign import BodyHash, KeyRing, SigningKey, signatures, signing_domain
+from mailraven.queue.dkim_sign import (
+    BodyHash,
+    KeyRing,
+    SigningKey,
+    body_hash,
+    signatures,
+    signing_domain,
+)
 from mailraven.queue.dsn import header_block
+from mailraven.queue.entry import QueueEntry
 
 HEADER_LIMIT = 1 << 20  # octets of a header that is signed
 SMALL = 64 * 1024  # octets of a message that is signed on the loop itself
@@ -42,6 +50,15 @@ class Signatory:
         elif flight.signatures is None:
             flight.signatures = await asyncio.to_thread(self._make, flight)  # hashes it all
         return flight.signatures
+
+    def sign_octets(self, entry: QueueEntry, message: bytes) -> bytes:
+        """The same for a message that is not sent as it stands in the spool."""
+        header = header_block(message)
+        keys = self._keys(header) if entry.account is not None else ()
+        if not keys:
+            return b""
+        hashed = body_hash([message[len(header) + 2 :]])
+        return signatures(header, hashed, keys, int(time.time()))
 
     def _make(self, flight: Flight) -> bytes:
         with flight.spool.message_path(flight.entry.id).open("rb") as file:

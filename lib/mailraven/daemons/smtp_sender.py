@@ -48,14 +48,18 @@ class HandshakeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: `prefix` (signatures), then the file, `size` octets together."""
+    """What is sent: `prefix` (signatures, or all of it), then the file; `size` octets together."""
 
     prefix: bytes
-    path: Path
+    path: Path | None
     size: int
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The message in slices. Raises OSError."""
+        if self.path is None:
+            for at in range(0, self.size, SLICE):
+                yield self.prefix[at : at + SLICE]
+            return
         if self.size <= SMALL:
             yield self.prefix + self.path.read_bytes()  # a page or two: no thread is worth it
             return

@@ -201,6 +201,31 @@ def test_dsn_wishes_travel_on_where_they_are_understood(tmp_path: Path) -> None:
     run(story())
 
 
+def test_local_success_is_reported_by_the_queue_itself(tmp_path: Path) -> None:
+    async def story() -> None:
+        queue = QueueHouse(tmp_path)
+        queue.make_local("ours.example")
+        async with SmtpServer(unix=str(queue.lmtp), lmtp=True) as server, queue:
+            queue.submit(Recipient("a@ours.example", frozenset({"SUCCESS", "FAILURE"})))
+            await queue.until(lambda: len(server.received) == 2)
+            assert server.received[0].rcpt == [b"RCPT TO:<a@ours.example> NOTIFY=FAILURE"]
+            assert b"Action: delivered" in server.received[1].data
+
+    run(story())
+
+
+def test_eight_bit_content_is_converted_where_it_must_be(tmp_path: Path) -> None:
+    async def story() -> None:
+        content = [MESSAGE, "Grüße\r\n".encode()]
+        async with SmtpServer(hello=b"250 mx\r\n") as server, house(tmp_path, server) as queue:
+            queue.submit("bob@example.net", content=content)
+            await queue.empty()
+            assert server.received[0].data.isascii()
+            assert b"Gr=C3=BC=C3=9Fe" in server.received[0].data
+
+    run(story())
+
+
 def test_local_recipients_go_through_lmtp_with_an_answer_each(tmp_path: Path) -> None:
     async def story() -> None:
         queue = QueueHouse(tmp_path)
