@@ -4,6 +4,7 @@ import re
 
 from mailraven.imap.commands import Section
 from mailraven.imap.grammar import Cursor
+from mailraven.imap.wire import string
 from mailraven.mail.errors import PeerError
 
 PART_DEPTH_LIMIT = 100  # numbers in one section-part
@@ -60,7 +61,7 @@ def _section(cursor: Cursor, *, peek: bool) -> Section:
     cursor.octet(b"[")
     part, text, fields = _section_spec(cursor)
     cursor.octet(b"]")
-    label = b"BODY" + _as_labelled(cursor.data[start : cursor.at], text, fields)
+    label = b"BODY" + _as_labelled(cursor.data[start : cursor.at], fields)
     partial = None
     found = PARTIAL.match(cursor.data, cursor.at)
     if found:
@@ -92,10 +93,9 @@ def _section_spec(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ..
     return tuple(part), text, tuple(field.lower() for field in fields)
 
 
-def _as_labelled(spec: bytes, text: str, fields: tuple[bytes, ...]) -> bytes:
-    """The section as the answer repeats it; field names that came as literals become quoted."""
+def _as_labelled(spec: bytes, fields: tuple[bytes, ...]) -> bytes:
+    """The section as the answer repeats it; field names that came as literals are written anew."""
     if b"\r" not in spec:
         return spec
-    names = b" ".join(b'"%b"' % re.sub(rb'(["\\])', rb"\\\1", field) for field in fields)
     head = spec[: spec.index(b"(")]
-    return b"%b(%b)]" % (head, names)
+    return b"%b(%b)]" % (head, b" ".join(map(string, fields)))
