@@ -53,6 +53,10 @@ class Transaction:
     routed: list[Routed] = field(default_factory=list)
     began: float = field(default_factory=time.time)
 
+    def make_maildirs(self) -> None:
+        """See to it that every account has one. Raises TemporaryError."""
+        self.house.make_maildirs(a.maildir for one in self.routed for a in one.accounts)
+
     @property
     def spill_folder(self) -> Path:
         """Where a large message is written, so that it needs no copy to get where it stays."""
@@ -170,13 +174,14 @@ class Transaction:
         accounts = {a.address: a for one in routed if not self._reports(one) for a in one.accounts}
         queued = [recipient for one in routed for recipient in self._queued(one)]
         if accounts:
+            maildirs = [account.maildir for account in accounts.values()]
             try:
-                maildirs = [account.maildir for account in accounts.values()]
                 await self.house.deliverer.deliver(maildirs, content)
             except OSError as error:
+                self.house.forget_maildirs(maildirs)
                 alone = not queued and len(accounts) == 1
                 if error.errno in FULL or alone or parts is None or self.origin.kind == "lmtp":
-                    raise _as_reply(error, self.trace) from error
+                    raise as_reply(error, self.trace) from error
                 log.event("delivery-deferred", level="warn", trace=self.trace, error=str(error))
                 queued += [one.spooled(a.address) for one in routed for a in one.accounts]
         if queued and parts is not None:
@@ -199,7 +204,7 @@ class Transaction:
         try:
             queue_id = await asyncio.to_thread(self.house.spool.submit, envelope, content)
         except OSError as error:
-            raise _as_reply(error, self.trace) from error
+            raise as_reply(error, self.trace) from error
         log.event("queued", trace=self.trace, queue_id=queue_id, recipients=len(recipients))
 
     def _reports(self, routed: Routed) -> bool:
@@ -216,7 +221,7 @@ class Transaction:
         return [routed.spooled(address) for address in (*local, *routed.remote)]
 
 
-def _as_reply(error: OSError, trace: TraceId) -> TemporaryError:
+def as_reply(error: OSError, trace: TraceId) -> TemporaryError:
     """What a sender hears of a disk that does not do its work: to come again."""
     log.event("delivery-failed", level="error", trace=trace, error=str(error))
     if error.errno in FULL:

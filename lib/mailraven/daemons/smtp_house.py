@@ -1,8 +1,10 @@
 """What all sessions of one smtpd process share, and what it counts."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
@@ -11,6 +13,7 @@ from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
 from mailraven.observe import log, metrics
 from mailraven.queue.spool import Spool
+from mailraven.store.account import create_mailboxes
 from mailraven.store.delivery import Deliverer
 
 TLS_LOOK_SECONDS = 60.0  # between two looks for a renewed certificate
@@ -41,12 +44,25 @@ class House:
     spool: Spool
     auth: AuthClient
     tls: ServerTls | None = None
+    _seen: set[Path] = field(default_factory=set)
     _next_look: float = field(default=0.0)
 
     @property
     def config(self) -> Config:
         """The configuration in force."""
         return self.service.config
+
+    def make_maildirs(self, maildirs: Iterable[Path]) -> None:
+        """Make what an account that was written by hand lacks. Raises TemporaryError."""
+        for maildir in maildirs:
+            if maildir not in self._seen:
+                if not maildir.is_dir():
+                    create_mailboxes(maildir)
+                self._seen.add(maildir)
+
+    def forget_maildirs(self, maildirs: Iterable[Path]) -> None:
+        """Delivery failed: look again next time."""
+        self._seen.difference_update(maildirs)
 
     def look_for_certificate(self) -> None:
         """Load a new or renewed certificate, at most once a minute."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
 from mailraven.daemons.connection import Closed, Connection
-from mailraven.daemons.smtp_delivery import Origin, Transaction
+from mailraven.daemons.smtp_delivery import Origin, Transaction, as_reply
 from mailraven.daemons.smtp_house import (
     House,
     connections,
@@ -230,6 +230,7 @@ class SmtpSession:
     async def _body(self, part: BodyPart) -> None:
         transaction = self._open_transaction()
         if self.incoming is None:
+            transaction.make_maildirs()
             self.incoming = Incoming(transaction.spill_folder, transaction.prepare)
         incoming = self.incoming
         incoming.add(part.data)
@@ -239,8 +240,7 @@ class SmtpSession:
             if incoming.is_full or (part.last and incoming.file is not None):
                 await incoming.relieve(f".{transaction.trace}~")
         except OSError as error:
-            log.event("spill-failed", level="error", trace=transaction.trace, error=str(error))
-            raise TemporaryError(452, "4.3.1 no space left") from error
+            raise as_reply(error, transaction.trace) from error
         if part.last:
             await self._accept(transaction, incoming)
 

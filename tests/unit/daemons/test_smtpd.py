@@ -205,6 +205,13 @@ def test_mail_that_comes_back_from_the_queue_keeps_its_trace(house: Demo) -> Non
     assert mailbox(house, "bob")[0].count(trace.encode()) == 2
 
 
+def test_an_account_written_by_hand_works_at_once(house: Demo) -> None:
+    (house.root / "domains" / DOMAIN / "accounts" / "dave.toml").touch()
+    with stranger(house) as smtp:
+        assert answer_to(smtp, "", [f"dave@{DOMAIN}"], MAIL).startswith("250 ")
+    assert len(mailbox(house, "dave")) == 1
+
+
 def test_lmtp_answers_for_each_recipient(house: Demo) -> None:
     new = house.root / "mail" / DOMAIN / "carol" / "Maildir" / "new"
     aside = new.with_name("gone")
