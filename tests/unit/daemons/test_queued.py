@@ -2,12 +2,14 @@
 
 import asyncio
 import email
+import json
 from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
 from mailraven.mail.envelope import Recipient
+from mailraven.observe import metrics
 from servers.dns_server import DnsServer
 from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import SmtpServer, addresses
@@ -370,3 +372,40 @@ def test_report_reads_as_mail(tmp_path: Path) -> None:
             ]
 
     run(story())
+
+
+@pytest.mark.req("FR-057")
+def test_metrics_count_what_is_in_the_queue_and_what_became_of_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        busy: dict[str, list[bytes | None]] = {"MAIL": [b"450 4.2.0 busy\r\n"]}
+        async with SmtpServer(busy) as server, house(tmp_path, server) as queue:
+            await queue.deferred(queue.submit("bob@example.net"))
+            queue.submit("carol@example.net")
+            await queue.until(lambda: len(server.received) == 1)
+            told = queue.service.facts()
+            assert told["waiting"] == 1
+            exposed = metrics.exposition()
+            assert 'mailraven_queue_messages{state="waiting"}' in exposed
+            assert 'mailraven_queue_recipients_total{result="deferred"}' in exposed
+            assert 'mailraven_queue_recipients_total{result="relayed"}' in exposed
+
+    run(story())
+
+
+@pytest.mark.req("FR-059")
+def test_every_line_about_a_message_carries_its_trace(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def story() -> None:
+        no: dict[str, list[bytes | None]] = {"RCPT": [b"550 5.1.1 no\r\n"]}
+        async with SmtpServer(no) as server, house(tmp_path, server) as queue:
+            queue.submit("bob@example.net")
+            await queue.until(lambda: len(server.received) == 1)
+            await queue.empty()
+
+    run(story())
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    told = {line["event"]: line for line in lines if line.get("trace") == "t1"}
+    assert told["bounced"]["answer"] == "550 5.1.1 no"
+    report = told["report"]["report_trace"]
+    assert any(line["event"] == "relayed" and line["trace"] == report for line in lines)

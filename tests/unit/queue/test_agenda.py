@@ -1,0 +1,56 @@
+"""The agenda gives each entry once, in order, at its last known time."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailraven.mail.types import QueueId
+from mailraven.queue.agenda import Agenda
+from mailraven.queue.spool import Listed
+
+
+def put(agenda: Agenda, name: str, due: float) -> None:
+    agenda.put(Listed(QueueId(name), "deferred", due))
+
+
+def names(agenda: Agenda, now: float, limit: int = 100) -> list[str]:
+    return [listed.id for listed in agenda.pop_due(now, limit)]
+
+
+def test_longest_overdue_first_and_no_more_than_asked_for() -> None:
+    agenda = Agenda()
+    for name, due in (("c", 3.0), ("a", 1.0), ("d", 4.0), ("b", 2.0)):
+        put(agenda, name, due)
+    assert names(agenda, 3.0, 2) == ["a", "b"]
+    assert agenda.next_due() == 3.0
+    assert names(agenda, 3.0) == ["c"]
+    assert "d" in agenda and len(agenda) == 1
+
+
+def test_entry_that_was_touched_moves() -> None:
+    agenda = Agenda()
+    put(agenda, "a", 100.0)
+    put(agenda, "a", 1.0)
+    assert names(agenda, 1.0) == ["a"]
+    assert agenda.next_due() is None
+
+
+def test_dropped_entry_never_comes() -> None:
+    agenda = Agenda()
+    put(agenda, "a", 1.0)
+    agenda.drop(QueueId("a"))
+    agenda.drop(QueueId("never there"))
+    assert names(agenda, 9.0) == [] and agenda.next_due() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("pd"), st.integers(0, 9))))
+def test_it_behaves_like_a_dictionary_of_due_times(steps: list[tuple[str, str, int]]) -> None:
+    agenda, known = Agenda(), dict[str, float]()
+    for name, step, due in steps:
+        if step == "p":
+            put(agenda, name, float(due))
+            known[name] = float(due)
+        else:
+            agenda.drop(QueueId(name))
+            known.pop(name, None)
+    assert agenda.next_due() == min(known.values(), default=None)
+    assert sorted(names(agenda, 9.0)) == sorted(known)
