@@ -18,6 +18,7 @@ from mailraven.store.delivery import Content, Deliverer
 from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.maildir import TMP_LIFETIME
 from mailraven.store.mailstore import MailStore
+from mailraven.store.names import place_of
 
 MESSAGES = [b"Subject: %d\r\n\r\nline\r\n.\r\nlast of %d\r\n" % (n, n) for n in range(8)]
 Fact = dict[str, Any]  # one line of what the killed process had acknowledged
@@ -123,7 +124,7 @@ async def compact(maildir: Path, store: MailStore, say: Say) -> None:
 
 async def first_open(maildir: Path, store: MailStore, say: Say) -> None:
     """A mailbox that another program filled, before there was a journal."""
-    trash = account.place_of(maildir, "Trash")
+    trash = place_of(maildir, "Trash")
     (trash / "cur" / "17.x.y:2,S").write_bytes(MESSAGES[5])
     promise(say, present=MESSAGES[5].decode())
     tell_all(say, "Trash", await store.open(maildir, "Trash"))

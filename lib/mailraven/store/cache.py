@@ -26,6 +26,7 @@ NAME = "mailraven.cache"
 MAGIC = b"\xc5mR\x01"
 RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
 READ_AHEAD = 1 << 18  # octets read at once when records are asked for in the order of the file
+COMPACT_RECORDS = 1000  # beyond two per message that make a new file worth its writing
 SCAN_CHUNK = 1 << 22  # octets
 
 _HEADER = struct.Struct("<4sIHHI")
@@ -59,6 +60,24 @@ def append_records(folder: Path | str, records: Sequence[bytes]) -> None:
         os.write(fd, b"".join(records))
     finally:
         os.close(fd)
+
+
+def compact_cache(folder: str, bases: Iterable[str]) -> None:
+    """Let the cache have the records of `bases` only. Waits for the disk: in a thread.
+
+    Records that others append meanwhile are lost, which costs only their making.
+    """
+    cache, aside = Cache(folder), Path(f"{folder}/tmp/{NAME}.{os.getpid()}")  # noqa: S108 - ours
+    with suppress(OSError):
+        with aside.open("wb") as out:
+            for base in bases:
+                record = cache.get(base)
+                if record is not None:
+                    out.write(encode_record(base, record))
+        aside.rename(f"{folder}/{NAME}")
+    with suppress(OSError):
+        aside.unlink()
+    cache.close()
 
 
 class Cache:
@@ -127,25 +146,9 @@ class Cache:
         self._index = {}
         self._window = b""
 
-    def live_share(self, messages: int) -> float:
-        """How many of the indexed records can belong to `messages` messages, 0 to 1."""
-        return min(1.0, messages / len(self._index)) if self._index else 1.0
-
-    def compact(self, bases: Iterable[str]) -> None:
-        """Write a new file with the records of `bases` only. Waits for the disk: in a thread.
-
-        Records that others append meanwhile are lost, which costs only their making.
-        """
-        aside = f"{self._folder}/tmp/{NAME}.{os.getpid()}"  # noqa: S108 - ours
-        with suppress(OSError):
-            with Path(aside).open("wb") as out:
-                for base in bases:
-                    record = self.get(base)
-                    if record is not None:
-                        out.write(encode_record(base, record))
-            Path(aside).rename(f"{self._folder}/{NAME}")
-        with suppress(OSError):
-            Path(aside).unlink()
+    def wants_compaction(self, messages: int) -> bool:
+        """Whether most records are of messages that are no more, if there are so many messages."""
+        return len(self._index) > 2 * messages + COMPACT_RECORDS
 
     def _read(self, offset: int, length: int) -> bytes:
         start = offset - self._window_at
@@ -185,10 +188,23 @@ class Cache:
             whole = header + key_length + length
             if at + whole > end:
                 return at
+            if not _is_whole(chunk, at, whole):
+                at += 1  # a torn write: look for the next record within what it claims
+                continue
             key = os.fsdecode(chunk[key_at : key_at + key_length])
             index[key] = (origin + at) << _LENGTH_BITS | whole
             at += whole
         return at
+
+
+def _is_whole(chunk: bytes, at: int, length: int) -> bool:
+    """Whether the record at `at` is followed by another, or its CRC holds."""
+    end = at + length
+    if chunk.startswith(MAGIC, end) or end == len(chunk):
+        return True
+    key_length = _HEADER.unpack_from(chunk, at)[2]
+    key_at = at + _HEADER.size
+    return _checked(chunk[at:end], os.fsdecode(chunk[key_at : key_at + key_length])) is not None
 
 
 def _checked(whole: bytes, base: str) -> bytes | None:

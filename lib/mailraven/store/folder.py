@@ -111,7 +111,8 @@ class MailboxFolder:
         """Write the journal anew if most of it is history."""
         if self.journal.wants_compaction:
             async with self.locked():
-                await in_thread(self.journal.replace)
+                if self.journal.wants_compaction:  # unless another process was quicker
+                    await in_thread(self.journal.replace)
 
     def close(self) -> None:
         """Give the descriptors back."""

@@ -16,14 +16,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mailraven.mail import flags
+from mailraven.mail.flags import KEYWORD_LIMIT
 from mailraven.mail.types import ModSeq, Uid, UidValidity
 from mailraven.store import arrivals, change, scan
 from mailraven.store.arrivals import AppendData
+from mailraven.store.cache import compact_cache
 from mailraven.store.change import FlagChange, FlagResult
 from mailraven.store.errors import NoSuchMailbox, OutOfStep, TooManyKeywords, store_errors
 from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import keyword_line
+from mailraven.store.keywords import bits_of, unknown_among, used_in
 from mailraven.store.maildir import new_base, split_name
 from mailraven.store.reading import MessageReader
 from mailraven.store.state import Change, Listener, MailboxState
@@ -218,6 +220,7 @@ class Mailbox:
                 again = await change.set_flags(self._folder, result.stale, wish)
                 result.changed += again.changed
                 result.failed += again.failed
+            await self._tidy()
             return result
 
     async def expunge(self, uids: Sequence[int]) -> None:
@@ -227,7 +230,7 @@ class Mailbox:
             if stale:
                 await self._rescan()
                 await change.expunge(self._folder, stale)
-            await self._folder.compact()
+            await self._tidy()
 
     async def copy(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
         """Copy messages to `dest`, all or none; (old UID, new UID) of each that is still there."""
@@ -243,15 +246,15 @@ class Mailbox:
         Unknown ones are made if `create`, else they count nothing. Raises TooManyKeywords.
         """
         wanted = list(names)
-        if create and self._unknown(wanted):
+        if create and unknown_among(wanted, self.keywords):
             async with self._errors(), self._folder.locked() as state:
-                lines = []
-                for number, word in enumerate(self._unknown(wanted), len(state.keywords)):
-                    if number >= flags.KEYWORD_LIMIT:
-                        raise TooManyKeywords
-                    lines.append(keyword_line(number, word))
+                fresh = unknown_among(wanted, state.keywords)
+                first = len(state.keywords)
+                if first + len(fresh) > KEYWORD_LIMIT:
+                    raise TooManyKeywords
+                lines = [keyword_line(first + n, word) for n, word in enumerate(fresh)]
                 self._folder.write(lines)
-        return self._keyword_bits(wanted)
+        return bits_of(wanted, self.keywords)
 
     async def claim_recent(self) -> range:
         r"""The UIDs that are \Recent for the calling session and for no other. RFC 3501 §2.3.2"""
@@ -331,14 +334,22 @@ class Mailbox:
         self._stamp = stamp if time.time_ns() - stamp > STAMP_DOUBT else 0
         await scan.rescan(self._folder)
 
+    async def _tidy(self) -> None:
+        """Write the journal or the cache anew when most of it is about the past."""
+        await self._folder.compact()
+        if self._reader.cache.wants_compaction(len(self.uids)):
+            await asyncio.to_thread(compact_cache, self._folder.path, list(self.names))
+            self._reader.cache.close()
+
     async def _transfer(
         self, uids: Sequence[int], dest: "Mailbox", moving: bool
     ) -> list[tuple[Uid, Uid]]:
-        used = self._used_keywords(uids)
-        bases = {uid: self.names[self.place(uid)] for uid in uids if self.place(uid) >= 0}
+        places = {uid: self.place(uid) for uid in uids}
+        bases = {uid: self.names[at] for uid, at in places.items() if at >= 0}
+        used = used_in((self.masks[at] for at in places.values() if at >= 0), self.keywords)
         async with self._errors(), dest._errors():
             await dest.keyword_mask([word for _, word in used], create=True)
-            bits = {here: dest._keyword_bits([word]) for here, word in used}
+            bits = {here: bits_of([word], dest.keywords) for here, word in used}
             way = arrivals.Transfer(self._folder, dest._folder, bits, moving)
             pairs = await arrivals.transfer(way, uids)
             done = {old for old, _ in pairs}
@@ -348,32 +359,6 @@ class Mailbox:
                 pairs += await arrivals.transfer(way, stale)
             await dest._reader.carry(self._reader, bases, pairs)
             return [(Uid(old), Uid(new)) for old, new in pairs]
-
-    def _used_keywords(self, uids: Sequence[int]) -> list[tuple[int, str]]:
-        """The bits and names of the keywords that the messages have."""
-        used = 0
-        for uid in uids:
-            at = self.place(uid)
-            used |= self.masks[at] if at >= 0 else 0
-        bits = ((flags.keyword_bit(n), word) for n, word in enumerate(self.keywords))
-        return [(bit, word) for bit, word in bits if used & bit]
-
-    def _keyword_bits(self, names: Sequence[str]) -> int:
-        """The bits of those `names` that the mailbox knows."""
-        known = {word.lower(): flags.keyword_bit(n) for n, word in enumerate(self.keywords)}
-        mask = 0
-        for name in names:
-            mask |= known.get(name.lower(), 0)
-        return mask
-
-    def _unknown(self, names: Sequence[str]) -> list[str]:
-        """The keywords among `names` that this mailbox does not have, each once."""
-        known = {keyword.lower() for keyword in self.keywords}
-        fresh: dict[str, str] = {}
-        for name in names:
-            if name.lower() not in known:
-                fresh.setdefault(name.lower(), name)
-        return list(fresh.values())
 
     def _is_there(self, name: str) -> bool:
         return os.path.lexists(f"{self._folder.cur}/{name}")
@@ -404,6 +389,7 @@ async def open_mailbox(
         watch(mailbox)
         mailbox.hint_all()
         await mailbox.refresh()
+        await mailbox._tidy()
     except BaseException:
         mailbox.close()
         raise

@@ -1,0 +1,95 @@
+"""The cache: append-only, disposable, and never believed blindly."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from mailraven.store.cache import (
+    NAME,
+    RECORD_LIMIT,
+    Cache,
+    append_records,
+    compact_cache,
+    encode_record,
+)
+
+RECORDS = {f"170{n}.M{n}.mx": os.urandom(50 + n) for n in range(40)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tmp").mkdir()
+    append_records(tmp_path, [encode_record(base, record) for base, record in RECORDS.items()])
+    return tmp_path
+
+
+def whole(cache: Cache) -> dict[str, bytes]:
+    found = {base: cache.get(base) for base in RECORDS}
+    return {base: record for base, record in found.items() if record is not None}
+
+
+def test_what_was_appended_is_found_in_any_order(folder: Path) -> None:
+    cache = Cache(str(folder))
+    bases = list(RECORDS) * 2
+    random.Random(1).shuffle(bases)
+    assert all(cache.get(base) == RECORDS[base] for base in bases)
+    assert cache.get("unknown") is None
+
+
+def test_the_last_record_of_a_message_counts(folder: Path) -> None:
+    cache, other = Cache(str(folder)), Cache(str(folder))
+    base = next(iter(RECORDS))
+    assert cache.get(base) == RECORDS[base]
+    other.put(base, b"newer")
+    assert other.get(base) == b"newer"
+    other.put("more", b"x")
+    assert cache.get("more") == b"x"
+    assert cache.get(base) == b"newer"
+
+
+def test_a_torn_record_costs_only_itself(folder: Path) -> None:
+    torn = encode_record("torn", b"y" * 100)
+    append_records(folder, [torn[:60]])
+    append_records(folder, [encode_record("after", b"z"), encode_record("later", b"z" * 300)])
+    cache = Cache(str(folder))
+    assert whole(cache) == RECORDS
+    assert cache.get("torn") is None
+    assert cache.get("later") == b"z" * 300
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_octets_that_the_disk_spoiled_are_never_served(folder: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    data = bytearray((folder / NAME).read_bytes())
+    for _ in range(3):
+        at = dice.randrange(len(data))
+        length = dice.choice([1, 16, 500])
+        data[at : at + length] = dice.choice([bytes(length), os.urandom(length)])
+    (folder / NAME).write_bytes(data)
+    found = whole(Cache(str(folder)))
+    assert all(record == RECORDS[base] for base, record in found.items())
+
+
+def test_it_may_vanish_shrink_or_be_replaced_while_in_use(folder: Path) -> None:
+    cache = Cache(str(folder))
+    assert whole(cache) == RECORDS
+    os.truncate(folder / NAME, 100)
+    assert whole(cache).items() <= RECORDS.items()
+    (folder / NAME).unlink()
+    cache.close()
+    assert whole(cache) == {}
+    cache.put("again", b"here")
+    assert cache.get("again") == b"here"
+
+
+def test_compaction_keeps_what_is_asked_for(folder: Path) -> None:
+    keep = list(RECORDS)[::4]
+    compact_cache(str(folder), keep)
+    assert whole(Cache(str(folder))) == {base: RECORDS[base] for base in keep}
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_record_too_long_is_not_kept() -> None:
+    assert encode_record("base", bytes(RECORD_LIMIT + 1)) == b""
