@@ -7,10 +7,12 @@ BIN    := $(VENV)/bin
 DEMO   ?= .demo
 PORTS  ?= 20000
 JOBS   ?= 2
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
+# Postfix must be started by root; who is not, gets a user namespace in which they are.
+ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto env LOGNAME=$$(id -un))
+PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
-PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace mandoc
+PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace mandoc uidmap
 # What `make bench` compares with, beside Postfix.
 RIVALS := dovecot-imapd dovecot-lmtpd
 
