@@ -35,8 +35,19 @@ NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 
 
 async def answer(session: Session, event: Command | AppendBegin) -> None:
-    """Serve one command to its tagged answer, whatever goes wrong."""
-    request = event.request
+    """Serve one command to its tagged answer; a bug ends this connection and no other."""
+    try:
+        await _answer(session, event.request)
+    except (Closed, ConnectionError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("bug", session=session.id, command=type(event.request).__name__)
+        commands_total.labels(type(event.request).__name__, "BUG").inc()
+        session.engine.finish(b"NO", b"[SERVERBUG] internal error")
+        session.engine.bye(b"internal error")
+
+
+async def _answer(session: Session, request: commands.Request) -> None:
     try:
         if isinstance(request, commands.StartTls):
             await imap_auth.start_tls(session)
@@ -48,14 +59,6 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
         status, text = b"NO", refusal.text.encode()
     except (TemporaryError, PermanentError) as error:
         status, text = b"NO", _refusal_text(error)
-    except (Closed, ConnectionError, TimeoutError):
-        raise
-    except Exception:
-        log.exception("bug", session=session.id, command=type(request).__name__)
-        commands_total.labels(type(request).__name__, "BUG").inc()
-        session.engine.finish(b"NO", b"[SERVERBUG] internal error")
-        session.engine.bye(b"internal error")
-        return
     await _conclude(session, request, status, text)
 
 
