@@ -125,6 +125,8 @@ class Dispatcher:
             return None
         except Exception:
             log.exception("bug", queue_id=job.flight.entry.id, destination=job.hop.key)
+            if sender is not None:
+                sender.close()
             await self._done(job, {})
             return None
         await self._done(job, delivered.attempts)

@@ -184,6 +184,14 @@ class Queue:
             return
         flight = Flight(entry, self._spool)
         self._flights[entry.id] = flight
+        try:
+            self._dispatch(flight)
+        except Exception:
+            log.exception("bug", queue_id=entry.id)
+            self._put_aside(entry.id)
+
+    def _dispatch(self, flight: Flight) -> None:
+        """Cut the message into jobs and hand them on; one without any is settled at once."""
         jobs = cut_into_jobs(flight, self._route(flight))
         flight.open_jobs = len(jobs)
         if not jobs:
@@ -244,6 +252,10 @@ class Queue:
             except OSError as error:
                 log.event("settle-failed", level="error", queue_id=entry.id, error=str(error))
                 await asyncio.sleep(DISK_RETRY)
+            except Exception:
+                log.exception("bug", queue_id=entry.id)
+                self._put_aside(entry.id)
+                return
         del self._flights[entry.id]
         if not conclusion.is_finished:
             due = conclusion.entry.next_try.timestamp()
@@ -251,6 +263,12 @@ class Queue:
         self._wake.set()
 
     def _background(self, work: asyncio.Future[None]) -> None: ...
+
+    def _put_aside(self, id: QueueId) -> None:
+        """A message that we cannot handle waits for a person, and stands in nobody's way."""
+        self._spool.hold(id, "active")
+        self._flights.pop(id, None)
+        self._wake.set()
 
     def facts(self) -> dict[str, object]:
         """What `status` shows of the queue."""
