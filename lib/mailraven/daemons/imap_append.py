@@ -18,7 +18,11 @@ MEMORY_LIMIT = 1 << 20  # octets of a message in memory
 
 
 async def append(session: Session, request: Append) -> bytes:
-    """Take the message, then tell its UID (RFC 4315 §3)."""
+    """Take the message, then tell its UID (RFC 4315 §3).
+
+    RFC 6855 §4 would have us refuse 8-bit header fields from who has not enabled UTF8=ACCEPT. We
+    take them: such mail is everywhere, and a client that moves it between servers must not fail.
+    """
     if request.size == 0:
         raise Refusal("[CANNOT] a message is not empty")
     if request.size > session.server.settings.max_literal:

@@ -114,6 +114,8 @@ class Cursor:
             return self.literal()
         self.at = found.end()
         text = found.group(1)
+        if self.utf8 and not _is_utf8(text):
+            raise self.fail("UTF-8 before")  # RFC 6855 §3: what is not must be refused
         return re.sub(rb"\\(.)", rb"\1", text) if b"\\" in text else text
 
     def literal(self) -> bytes:
@@ -215,6 +217,14 @@ class Cursor:
         found = parse()
         self.depth -= 1
         return found
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _midnight(day: bytes, month: bytes, year: bytes) -> int:
