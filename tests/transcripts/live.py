@@ -22,7 +22,6 @@ DOMAIN = "example.org"
 PASSWORD = "secret"
 PORT_BASE = 21000
 ENVIRON = {
-    "MAILRAVEN_SMTP_MESSAGE_SIZE": "1M",
     "MAILRAVEN_SMTP_RECIPIENTS": "100",
     "MAILRAVEN_SMTP_PLAINTEXT_AUTH": "false",
     "MAILRAVEN_SMTP_PROXY_FROM": "127.99.0.0/16",
@@ -47,10 +46,11 @@ def make_house(root: Path, address: str) -> Demo:
 
 
 @contextmanager
-def running(demo: Demo, *names: str) -> Iterator[dict[str, int]]:
+def running(demo: Demo, *names: str, message_size: str = "1M") -> Iterator[dict[str, int]]:
     """The daemons `names` of the tree, from ready to stopped; their pids by name."""
+    environ = {**ENVIRON, "MAILRAVEN_SMTP_MESSAGE_SIZE": message_size}
     log = (demo.root / "log").open("ab")
-    children = {name: _start(name, demo, log.fileno()) for name in names}
+    children = {name: _start(name, demo, log.fileno(), environ) for name in names}
     try:
         yield {name: child.pid for name, child in children.items()}
     finally:
@@ -61,13 +61,13 @@ def running(demo: Demo, *names: str) -> Iterator[dict[str, int]]:
         assert set(codes.values()) == {0}, f"{codes}: {(demo.root / 'log').read_text()}"
 
 
-def _start(name: str, demo: Demo, log: int) -> "subprocess.Popen[bytes]":
+def _start(name: str, demo: Demo, log: int, environ: dict[str, str]) -> "subprocess.Popen[bytes]":
     reader, writer = os.pipe()
     child = subprocess.Popen(
         [sys.executable, str(TOP / "bin" / name), "--etc", str(demo.etc)],
         stderr=log,
         pass_fds=(writer,),
-        env={**os.environ, **ENVIRON, "MAILRAVEN_READY_FD": str(writer)},
+        env={**os.environ, **environ, "MAILRAVEN_READY_FD": str(writer)},
     )
     os.close(writer)
     said = os.read(reader, 1)

@@ -26,7 +26,7 @@ from mailraven.smtp.events import Kind, Mail
 from mailraven.smtp.trace_header import Hop
 from mailraven.store.delivery import Content
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RETURN_PATH = frozenset({b"return-path"})
 
 

@@ -11,6 +11,7 @@ message must not pass here (SMTP smuggling). RFC 5321 §2.3.8
 from mailraven.smtp.lines import LineBuffer
 
 END = b"\r\n.\r\n"
+DOT = END[:3]  # a line that begins with a dot: the end, or one dot too many
 
 
 def has_bare_line_end(data: bytes) -> bool:
@@ -41,7 +42,8 @@ class DataReader:
                 return b"", 0
             self._at_start = False
             start = 1 if data[:1] == b"." else 0
-        end = data.find(END, start)
+        dotted = data.find(DOT, start)  # one pass where no line begins with a dot
+        end = data.find(END, dotted) if dotted >= 0 else -1
         if end >= 0:
             self.done = True
             body, used = data[start : end + 2], end + 5
@@ -50,8 +52,8 @@ class DataReader:
             body = data[start:used]
         if has_bare_line_end(body):
             self.bare = True
-        if b"\r\n." in body:
-            body = body.replace(b"\r\n.", b"\r\n")
+        if 0 <= dotted < used and dotted != end:
+            body = body.replace(DOT, b"\r\n")
         return body, used
 
 

@@ -14,6 +14,8 @@ from transcripts.live import DOMAIN, PASSWORD, make_house
 
 BALANCER = "127.99.0.1"  # live.py lists its network
 MAIL = b"From: <x@example.net>\r\nSubject: hi\r\n\r\nhello\r\n"
+LARGE = MAIL + b"." * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 20_000  # is written to a file
+LARGER = MAIL + (b"y" * 70 + b"\r\n") * 50_000  # is more than the limit of these houses
 
 
 @contextmanager

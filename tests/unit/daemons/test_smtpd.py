@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import smtplib
 import socket
@@ -11,8 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from mailraven.ops.demo import Demo
+from peers.patience import wait_for
 from transcripts.live import DOMAIN, PASSWORD, running
 from unit.daemons.smtp_house import (
+    LARGE,
+    LARGER,
     MAIL,
     answer_to,
     empty,
@@ -27,7 +31,7 @@ from unit.daemons.smtp_house import (
 
 @pytest.fixture(scope="module")
 def running_house() -> Iterator[Demo]:
-    with new_house(2) as demo, running(demo, "authd", "smtpd"):
+    with new_house(2) as demo, running(demo, "authd", "smtpd", message_size="3M"):
         yield demo
 
 
@@ -123,10 +127,6 @@ def test_a_success_report_is_left_to_the_queue(house: Demo) -> None:
     assert len(spooled(house)) == 1
 
 
-LARGE = MAIL + b"." * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 14_500
-LARGER = MAIL + (b"y" * 70 + b"\r\n") * 15_000
-
-
 @pytest.mark.parametrize("to", ["bob", "team", "farther"])
 def test_a_large_message_goes_through_a_file(house: Demo, to: str) -> None:
     with stranger(house) as smtp:
@@ -150,9 +150,10 @@ def test_a_message_above_the_limit_leaves_nothing(house: Demo) -> None:
 def test_a_connection_that_breaks_leaves_nothing(house: Demo) -> None:
     with socket.create_connection((house.address, house.ports["smtp"])) as sock:
         sock.sendall(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n")
-        sock.sendall(LARGER[: 1 << 19])
-    with stranger(house) as smtp:
-        assert answer_to(smtp, "", [f"carol@{DOMAIN}"], MAIL).startswith("250 ")
+        sock.sendall(LARGER[: 1 << 21])
+        tmp = house.root / "mail" / DOMAIN / "bob" / "Maildir" / "tmp"
+        wait_for("a file for the large message", lambda: list(tmp.iterdir()))
+    wait_for("the file to go away", lambda: not list(tmp.iterdir()))
     assert mailbox(house, "bob") == []
 
 
@@ -254,8 +255,22 @@ def test_without_authd_a_login_is_to_be_tried_again() -> None:
         smtp.login(f"alice@{DOMAIN}", PASSWORD)
 
 
+@pytest.mark.parametrize("to", ["bob", "farther"])
+@pytest.mark.parametrize("size", [300_000, 2_000_000])
+def test_a_disk_that_is_full_loses_nothing_and_says_452(to: str, size: int) -> None:
+    with new_house(7) as demo, running(demo, "smtpd", message_size="3M") as pids:
+        resource.prlimit(pids["smtpd"], resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+        with stranger(demo) as smtp:
+            large = MAIL + (b"y" * 70 + b"\r\n") * (size // 72)
+            assert answer_to(smtp, "", [f"{to}@{DOMAIN}"], large).startswith("452 4.3.1 ")
+            assert answer_to(smtp, "", [f"{to}@{DOMAIN}"], MAIL).startswith("250 ")
+        stored = [spooled_message(demo, one) for one in spooled(demo)] or mailbox(demo, "bob")
+        assert [message.endswith(MAIL) for message in stored] == [True]
+        assert len(list(demo.root.glob("spool/msg/*"))) == len(spooled(demo))
+
+
 def test_an_idle_peer_is_told_when_the_daemon_stops() -> None:
-    with new_house(6) as demo, running(demo, "smtpd") as pids:
+    with new_house(6) as demo, running(demo, "smtpd", message_size="3M") as pids:
         idle = socket.create_connection((demo.address, demo.ports["smtp"]), 20)
         busy = smtplib.SMTP(demo.address, demo.ports["smtp"], timeout=20)
         assert idle.recv(1000).startswith(b"220 ")

@@ -29,7 +29,7 @@ from unit.daemons.smtp_house import (
 
 @pytest.fixture(scope="module")
 def running_house() -> Iterator[Demo]:
-    with new_house(3) as demo, running(demo, "authd", "smtpd"):
+    with new_house(3) as demo, running(demo, "authd", "smtpd", message_size="3M"):
         yield demo
 
 
@@ -61,6 +61,19 @@ def test_what_a_submission_has_stays(house: Demo) -> None:
         assert answer_to(smtp, f"alice@{DOMAIN}", ["far@example.net"], text).startswith("250 ")
     (entry,) = spooled(house)
     assert spooled_message(house, entry).endswith(b"+0000\r\n" + text)
+
+
+def test_a_large_submission_is_set_right_too(house: Demo) -> None:
+    text = b"Bcc: <secret@example.net>\r\nSubject: x\r\n\r\n" + (b"y" * 70 + b"\r\n") * 20_000
+    with alice(house) as smtp:
+        assert answer_to(smtp, f"alice@{DOMAIN}", [f"bob@{DOMAIN}"], text).startswith("250 ")
+        other = b"From: <bob@example.org>\r\n" + text
+        answer = answer_to(smtp, f"alice@{DOMAIN}", [f"carol@{DOMAIN}"], other)
+    (message,) = mailbox(house, "bob")
+    assert b"secret" not in message
+    assert b"\r\nFrom: <alice@example.org>\r\n" in message
+    assert answer == "550 5.7.1 the From address is not one of yours"
+    assert mailbox(house, "carol") == []
 
 
 @pytest.mark.parametrize(
