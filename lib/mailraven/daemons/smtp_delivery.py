@@ -57,13 +57,13 @@ class Transaction:
         """See to it that every account has one. Raises TemporaryError."""
         self.house.make_maildirs(a.maildir for one in self.routed for a in one.accounts)
 
-    @property
-    def spill_folder(self) -> Path:
+    def spill_path(self) -> Path:
         """Where a large message is written, so that it needs no copy to get where it stays."""
+        name = f".{self.trace}~"
         for routed in self.routed:
             if routed.accounts:
-                return routed.accounts[0].maildir / "tmp"
-        return self.house.spool.folder("msg")
+                return routed.accounts[0].maildir / "tmp" / name
+        return self.house.spool.folder("msg") / name
 
     def prepare(self, data: bytes) -> bytes:
         """The head of a large message as it is written to its file."""

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+
+from prometheus_client import Counter
 
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
@@ -13,6 +15,7 @@ from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
 from mailraven.observe import log, metrics
 from mailraven.queue.spool import Spool
+from mailraven.smtp.events import Kind
 from mailraven.store.account import create_mailboxes
 from mailraven.store.delivery import Deliverer
 
@@ -32,6 +35,12 @@ delivery_seconds = metrics.histogram(
     "From the end of the data to the reply",
     (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0),
 )
+
+
+@cache
+def child(counter: Counter, kind: Kind, result: str) -> Counter:
+    """The counter of one port and result: looking it up costs more than counting."""
+    return counter.labels(kind, result)
 
 
 @dataclass(slots=True)

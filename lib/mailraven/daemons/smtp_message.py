@@ -23,7 +23,6 @@ Prepare = Callable[[bytes], bytes]
 class Incoming:
     """Octets of a message as they come; `size` counts all of them, trace fields not."""
 
-    folder: Path
     prepare: Prepare  # header and beginning in, what stands in their place out
     size: int = 0
     file: Path | None = None
@@ -58,15 +57,15 @@ class Incoming:
         self._held = 0
         return data
 
-    async def relieve(self, name: str) -> None:
-        """Move what waits into the file, called `name` if it is new. Raises OSError, and what
-        `prepare` raises."""
+    async def relieve(self, place: Callable[[], Path]) -> None:
+        """Move what waits into the file, which is made at `place()` if it is new. Raises OSError,
+        and what `prepare` raises."""
         data = self.take()
         if self.file is None:
             if b"\r\n\r\n" not in data:
                 raise PermanentError(552, "5.3.4 the header is too large")
             data = self.prepare(data)
-            path = self.folder / name
+            path = place()
             self._fd = await asyncio.to_thread(_create, path)
             self.file = path
         await asyncio.to_thread(write_all, self._fd, data)

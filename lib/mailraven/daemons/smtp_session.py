@@ -8,6 +8,7 @@ from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.smtp_delivery import Origin, Transaction, as_reply
 from mailraven.daemons.smtp_house import (
     House,
+    child,
     connections,
     delivery_seconds,
     logins,
@@ -163,9 +164,9 @@ class SmtpSession:
             reply=f"{code} {text}",
         )
         if isinstance(event, Rcpt):
-            recipients.labels(self.kind, "refused").inc()
+            child(recipients, self.kind, "refused").inc()
         if isinstance(event, BodyPart):
-            messages.labels(self.kind, "refused").inc()
+            child(messages, self.kind, "refused").inc()
             self._end_body(event, code, text)
         else:
             self.engine.reply(code, text)
@@ -212,7 +213,7 @@ class SmtpSession:
 
     def _abandoned(self, why: str) -> None:
         if why:
-            messages.labels(self.kind, "refused").inc()
+            child(messages, self.kind, "refused").inc()
             log.event(
                 "reject",
                 session=self.id,
@@ -231,14 +232,14 @@ class SmtpSession:
         transaction = self._open_transaction()
         if self.incoming is None:
             transaction.make_maildirs()
-            self.incoming = Incoming(transaction.spill_folder, transaction.prepare)
+            self.incoming = Incoming(transaction.prepare)
         incoming = self.incoming
         incoming.add(part.data)
         if part.last:
             incoming.end_line()
         try:
             if incoming.is_full or (part.last and incoming.file is not None):
-                await incoming.relieve(f".{transaction.trace}~")
+                await incoming.relieve(transaction.spill_path)
         except OSError as error:
             raise as_reply(error, transaction.trace) from error
         if part.last:
@@ -251,8 +252,8 @@ class SmtpSession:
         trace, size = transaction.trace, incoming.size
         self._forget_message()
         good = results.count(None)
-        messages.labels(self.kind, "accepted" if good else "refused").inc()
-        recipients.labels(self.kind, "accepted").inc(good)
+        child(messages, self.kind, "accepted" if good else "refused").inc()
+        child(recipients, self.kind, "accepted").inc(good)
         octets.inc(size)
         for result in results:
             if result is None:
