@@ -27,11 +27,11 @@ $(VENV)/.setup: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/install-debian python3-venv
 	@echo "preparing $(VENV) ..."
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --use-pep517 -c requirements.lock -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.setup
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --use-pep517 -c requirements.lock -e '.[dev]'
 	@touch $@
 
 run: setup
