@@ -12,7 +12,7 @@ import asyncio
 import os
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,8 +22,13 @@ from mailraven.store import arrivals, change, scan
 from mailraven.store.arrivals import AppendData
 from mailraven.store.cache import compact_cache
 from mailraven.store.change import FlagChange, FlagResult
-from mailraven.store.errors import NoSuchMailbox, OutOfStep, TooManyKeywords, store_errors
-from mailraven.store.folder import MailboxFolder, open_folder
+from mailraven.store.errors import (
+    NoSuchMailbox,
+    OutOfStep,
+    TooManyKeywords,
+    store_errors,
+)
+from mailraven.store.folder import MailboxFolder
 from mailraven.store.journal import keyword_line
 from mailraven.store.keywords import bits_of, unknown_among, used_in
 from mailraven.store.maildir import new_base, split_name
@@ -36,7 +41,7 @@ STAMP_DOUBT = 50_000_000  # ns; a folder that changed so lately may change at th
 
 
 class Mailbox:
-    """See the module. Made by `open_mailbox`; sessions get theirs from MailStore.open."""
+    """See the module. Sessions get theirs from MailStore.open."""
 
     def __init__(self, folder: MailboxFolder) -> None:
         self._folder = folder
@@ -220,7 +225,7 @@ class Mailbox:
                 again = await change.set_flags(self._folder, result.stale, wish)
                 result.changed += again.changed
                 result.failed += again.failed
-            await self._tidy()
+            await self.tidy()
             return result
 
     async def expunge(self, uids: Sequence[int]) -> None:
@@ -230,7 +235,7 @@ class Mailbox:
             if stale:
                 await self._rescan()
                 await change.expunge(self._folder, stale)
-            await self._tidy()
+            await self.tidy()
 
     async def copy(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
         """Copy messages to `dest`, all or none; (old UID, new UID) of each that is still there."""
@@ -334,7 +339,7 @@ class Mailbox:
         self._stamp = stamp if time.time_ns() - stamp > STAMP_DOUBT else 0
         await scan.rescan(self._folder)
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
         """Write the journal or the cache anew when most of it is about the past."""
         await self._folder.compact()
         if self._reader.cache.wants_compaction(len(self.uids)):
@@ -374,26 +379,4 @@ class Mailbox:
             listener()
 
 
-async def open_mailbox(
-    path: Path, account: Path, watch: Callable[[Mailbox], None] = lambda _: None
-) -> Mailbox:
-    """Open the mailbox folder `path` of the Maildir `account`, and compare it with its journal.
-
-    `watch` may set up inotify before that. Reading 100,000 messages takes a few tenths of a
-    second, in a thread.
-    """
-    with store_errors():
-        journal = await asyncio.to_thread(open_folder, str(path), account)
-        mailbox = Mailbox(MailboxFolder(str(path), account, journal))
-    try:
-        watch(mailbox)
-        mailbox.hint_all()
-        await mailbox.refresh()
-        await mailbox._tidy()
-    except BaseException:
-        mailbox.close()
-        raise
-    return mailbox
-
-
-__all__ = ["AppendData", "Change", "FlagResult", "Mailbox", "open_mailbox"]
+__all__ = ["AppendData", "Change", "FlagResult", "Mailbox"]

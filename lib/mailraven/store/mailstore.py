@@ -6,6 +6,8 @@ is only remembered notes it for the next time. Without watches left, every refre
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from mailraven.files import watch as inotify
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.observe import log
 from mailraven.store import names
+from mailraven.store.errors import StoreFull, store_errors
+from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import NAME as JOURNAL_NAME
-from mailraven.store.mailbox import Mailbox, open_mailbox
+from mailraven.store.mailbox import Mailbox
 
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
 REMEMBERED_MESSAGES = 300_000  # in all of these
@@ -49,6 +53,7 @@ class _Held:
     users: int = 0
     refreshing: bool = False
     again: bool = False
+    trouble: str = ""  # why the last refresh failed, logged once
 
 
 class MailStore:
@@ -76,7 +81,8 @@ class MailStore:
         held.users += 1
         try:
             self._read_events()
-            await held.mailbox.refresh()
+            with suppress(StoreFull):  # a full mailbox must open: how else could mail be deleted?
+                await held.mailbox.refresh()
         except BaseException:
             self._release(held)
             raise
@@ -240,6 +246,7 @@ class MailStore:
             while held.again and not held.mailbox.gone:
                 held.again = False
                 await held.mailbox.refresh()
+            held.trouble = ""
         except (TemporaryError, PermanentError) as error:
             log.event(
                 "mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=str(error)
@@ -248,6 +255,29 @@ class MailStore:
             log.exception("mailbox-refresh", folder=str(held.mailbox.folder))
         finally:
             held.refreshing = False
+
+
+async def open_mailbox(
+    path: Path, account: Path, watch: Callable[[Mailbox], None] = lambda _: None
+) -> Mailbox:
+    """Open the mailbox folder `path` of the Maildir `account`, and compare it with its journal.
+
+    `watch` may set up inotify before that. Reading 100,000 messages takes a few tenths of a
+    second, in a thread.
+    """
+    with store_errors():
+        journal = await asyncio.to_thread(open_folder, str(path), account)
+        mailbox = Mailbox(MailboxFolder(str(path), account, journal))
+    try:
+        watch(mailbox)
+        mailbox.hint_all()
+        with suppress(StoreFull):  # a full mailbox must open: how else could mail be deleted?
+            await mailbox.refresh()
+            await mailbox.tidy()
+    except BaseException:
+        mailbox.close()
+        raise
+    return mailbox
 
 
 def counts_of(mailbox: Mailbox) -> StatusCounts:
@@ -264,6 +294,12 @@ def counts_of(mailbox: Mailbox) -> StatusCounts:
         size=state.size,
         deleted=state.deleted,
     )
+
+
+def _log_trouble(held: _Held, why: str) -> None:
+    if why != held.trouble:
+        log.event("mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=why)
+    held.trouble = why
 
 
 def _inode(path: Path) -> int:

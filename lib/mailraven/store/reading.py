@@ -2,6 +2,7 @@
 # ruff: noqa: PTH208 -- str paths: this runs once per message
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -45,7 +46,7 @@ class MessageReader:
         base = self._folder.state.bases[self._folder.state.place(uid)]
         for _ in range(LOOK_AGAIN):
             with store_errors(), suppress(FileNotFoundError):
-                return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                return _open(path)
             found = self._find(base)
             if found is None:
                 break
@@ -116,3 +117,13 @@ class MessageReader:
                 if split_name(name)[0] == base:
                     return name
         return None
+
+
+def _open(path: str) -> int:
+    """A descriptor of a regular file. Raises OSError, MessageGone for a symbolic link."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # it could show its maker what only the server may read
+            raise MessageGone from error
+        raise
