@@ -4,7 +4,7 @@ A transcript is a text file, one step a line:
 
     # a comment; `# only: mailraven`, `# kind: submission`, `# not: split tls` say where it may run
     C: line         the client sends the line and CRLF; steps in a row go out in one write
-    C! b"octets"    the client sends these octets as they are
+    C! b"octets"    the client sends these octets as they are; b"octets" * 100 repeats them
     S: line         the server says exactly this line; a run of lines with `S: * ` or `S~ \\*`
                     comes in any order, each with the lines of its literals
     S~ regex        the server's next line fits the whole regex
@@ -171,10 +171,11 @@ class Dialogue:
     def octets(self, step: Step) -> bytes:
         """What a client step sends, with the variables put in."""
         if step.how == "!":
-            literal = ast.literal_eval(step.text)
+            text, _, times = step.text.partition('" * ')
+            literal = ast.literal_eval(text + '"' if times else text)
             if not isinstance(literal, bytes):
                 raise ValueError(f"line {step.line}: C! wants a bytes literal")
-            return literal
+            return literal * int(times or 1)
         text = VARIABLE.sub(lambda name: self.bound.get(name[1], name[0]), step.text)
         return text.encode() + b"\r\n"
 

@@ -39,6 +39,7 @@ from mailraven.smtp.replies import split_reply
 from mailraven.smtp.server import ServerEngine
 
 LOG_RECIPIENTS = 20  # recipients named in one line of the log
+STEP_NAMES = {Mail: "mail", Rcpt: "rcpt", Auth: "auth", AuthResponse: "auth"}
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +159,7 @@ class SmtpSession:
             trace=self.transaction.trace if self.transaction else None,
             peer=self._peer(),
             via=self.kind,
-            at=type(event).__name__.lower(),
+            at=STEP_NAMES.get(type(event), "message"),
             **{"from": event.reverse_path if isinstance(event, Mail) else self._sender()},
             to=event.forward_path if isinstance(event, Rcpt) else None,
             reply=f"{code} {text}",

@@ -136,7 +136,7 @@ class ServerEngine:
         elif verb == b"AUTH":
             self._state = READY
             self.authenticated = succeeded
-            self.errors += not succeeded
+            self._count_error(not succeeded)
         elif succeeded:
             self._state = self._target
             self._accepted += verb == b"RCPT"
@@ -187,8 +187,11 @@ class ServerEngine:
     def _refuse(self, error: PeerError) -> None:
         """Answer a protocol error; too many of them end the connection."""
         self._say(*split_reply(error.reply))
-        self.errors += 1
         self.closed = error.fatal
+        self._count_error(True)
+
+    def _count_error(self, wrong: bool) -> None:
+        self.errors += wrong
         if self.errors >= ERROR_LIMIT:
             self.shut(421, "4.7.0 too many errors")
 
