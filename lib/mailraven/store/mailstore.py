@@ -22,6 +22,7 @@ from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.mailbox import Mailbox
 
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
+TROUBLE_INTERVAL = 60.0  # seconds between two log lines of one mailbox that cannot be refreshed
 REMEMBERED_MESSAGES = 300_000  # in all of these
 
 _FILES = inotify.MOVED_TO | inotify.CREATE
@@ -53,7 +54,7 @@ class _Held:
     users: int = 0
     refreshing: bool = False
     again: bool = False
-    trouble: str = ""  # why the last refresh failed, logged once
+    logged: float = -TROUBLE_INTERVAL  # when a failed refresh was logged last (loop time)
 
 
 class MailStore:
@@ -246,7 +247,6 @@ class MailStore:
             while held.again and not held.mailbox.gone:
                 held.again = False
                 await held.mailbox.refresh()
-            held.trouble = ""
         except (TemporaryError, PermanentError) as error:
             log.event(
                 "mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=str(error)
@@ -294,12 +294,6 @@ def counts_of(mailbox: Mailbox) -> StatusCounts:
         size=state.size,
         deleted=state.deleted,
     )
-
-
-def _log_trouble(held: _Held, why: str) -> None:
-    if why != held.trouble:
-        log.event("mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=why)
-    held.trouble = why
 
 
 def _inode(path: Path) -> int:
