@@ -73,10 +73,10 @@ class House:
         """Delivery failed: look again next time."""
         self._seen.difference_update(maildirs)
 
-    def look_for_certificate(self) -> None:
-        """Load a new or renewed certificate, at most once a minute."""
+    def look_for_certificate(self, *, at_once: bool = False) -> None:
+        """Load a new or renewed certificate; without `at_once` at most once a minute."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_look and not at_once:
             return
         self._next_look = now + TLS_LOOK_SECONDS
         try:

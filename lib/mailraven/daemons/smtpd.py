@@ -57,13 +57,14 @@ async def main(service: Service) -> None:
     )
     house.look_for_certificate()
     door = Door(house)
-    open_doors = door.open()
+    door.open()
+    service.watcher.subscribe(door.open_for_tls)
     service.facts = door.facts
     await service.ready()
     await service.stopping.wait()
     for session in list(door.sessions):
         session.wind_down()
-    await asyncio.gather(*(listener.close(GRACE) for listener in open_doors))
+    await asyncio.gather(*(listener.close(GRACE) for listener in door.listeners))
     await asyncio.to_thread(house.deliverer.close)
     house.auth.close()
 
@@ -74,35 +75,46 @@ class Door:
     def __init__(self, house: House) -> None:
         self.house = house
         self.sessions: set[SmtpSession] = set()
+        self.listeners: list[Listener] = []
+        self.waiting: list[socket.socket] = []  # for a certificate
         self.served = 0
 
-    def open(self) -> list[Listener]:
+    def open(self) -> None:
         """Accept on all sockets; LMTP belongs to the first worker, who binds it anew."""
         service = self.house.service
-        opened: list[Listener] = []
         for kind in KINDS:
             for sock in service.sockets.get(kind, []):
-                opened += self._listen(kind, sock)
+                self._listen(kind, sock)
         if service.worker <= 1:
-            opened += self._listen("lmtp", bind_unix(service.config.smtp.lmtp))
-        return opened
+            self._listen("lmtp", bind_unix(service.config.smtp.lmtp))
 
-    def _listen(self, kind: Kind, sock: socket.socket) -> list[Listener]:
+    def open_for_tls(self) -> None:
+        """After a reload: a certificate may be there, at last."""
+        self.house.look_for_certificate(at_once=True)
+        waiting, self.waiting = self.waiting, []
+        for sock in waiting:
+            self._listen("submissions", sock)
+
+    def _listen(self, kind: Kind, sock: socket.socket) -> None:
         context = None
         if kind == "submissions":
             if self.house.tls is None:
                 log.event("not-serving", level="error", via=kind, why="no certificate")
-                return []
+                self.waiting.append(sock)
+                return
             context = self.house.tls.context
         limit = self.house.config.smtp.max_connections
         preface = (
             None if kind == "lmtp" else ProxyPreface(lambda: self.house.config.smtp.proxy_from)
         )
-        return [Listener(sock, partial(self.serve, kind), context, limit, TOO_MANY, preface)]
+        session = partial(self.serve, kind)
+        self.listeners.append(Listener(sock, session, context, limit, TOO_MANY, preface))
 
     async def serve(self, kind: Kind, connection: Connection) -> None:
         """Run one session."""
-        session = SmtpSession(self.house, kind, connection)
+        session = SmtpSession(self.house, kind, connection)  # it may have found a certificate
+        if self.waiting and self.house.tls is not None:
+            self.open_for_tls()
         self.sessions.add(session)
         self.served += 1
         try:

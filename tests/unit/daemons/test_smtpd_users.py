@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import os
 import re
+import signal
 import smtplib
 import socket
 import ssl
@@ -24,6 +26,7 @@ from unit.daemons.smtp_house import (
     new_house,
     spooled,
     spooled_message,
+    stranger,
 )
 
 
@@ -198,3 +201,23 @@ def test_nobody_else_is_believed(house: Demo) -> None:
     said = proxied(house, b"PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n", source="127.0.0.1")
     assert b"\r\n500 5.5.2 unknown command\r\n" in said
     assert b"([127.0.0.1])" in mailbox(house, "bob")[0]
+
+
+def test_a_certificate_that_comes_late_is_used_after_a_reload() -> None:
+    with new_house(8) as demo:
+        folder = demo.root / "tls" / "mx.example.org"
+        folder.rename(folder.with_name("later"))
+        with running(demo, "smtpd") as pids:
+            address = (demo.address, demo.ports["submissions"])
+            with stranger(demo) as smtp:
+                assert not smtp.has_extn("starttls")
+            folder.with_name("later").rename(folder)
+            with (demo.etc / "mailraven.toml").open("a") as config:
+                config.write('[log]\nlevel = "debug"\n')
+            os.kill(pids["smtpd"], signal.SIGHUP)
+            trust = ssl.create_default_context(cafile=str(demo.ca))
+            sock = socket.create_connection(address, 20)  # waits in the backlog until then
+            with trust.wrap_socket(sock, server_hostname=demo.address) as inside:
+                assert inside.recv(1000) == b"220 mx.example.org ESMTP\r\n"
+            with stranger(demo) as smtp:
+                assert smtp.has_extn("starttls")
