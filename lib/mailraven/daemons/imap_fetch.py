@@ -36,7 +36,9 @@ async def fetch(session: Session, request: Fetch) -> bytes:
         await selected.mailbox.prepare_cache()
     own: set[int] = set()
     missing = False
-    for part in _parts(places, size):
+    for number, part in enumerate(_parts(places, size)):
+        if number:
+            await asyncio.sleep(0)  # others want their turn
         uids = _column(selected.view.uids, part)
         if wanted.sets_seen and not selected.read_only:
             own.update(await _set_seen(selected, uids))
@@ -134,7 +136,6 @@ async def _send(session: Session, batch: Batch, wanted: Plan) -> bool:
     """Write the responses; whether a message was gone."""
     if not wanted.sections:
         session.send(b"".join(render(batch, wanted, b")\r\n")))
-        await asyncio.sleep(0)  # others want their turn
         return False
     missing = False
     for uid, head in zip(batch.uids, render(batch, wanted, b""), strict=True):
@@ -159,6 +160,7 @@ async def _send_sections(session: Session, uid: int, head: bytes, wanted: Plan) 
         session.send(b")\r\n")
         if session.engine.waiting > WRITE_SIZE:
             await session.drain()
+            await asyncio.sleep(0)
     finally:
         os.close(fd)
     return True

@@ -1,0 +1,99 @@
+"""SEARCH from text to keys (RFC 3501 §6.4.4)."""
+
+import pytest
+
+from mailraven.imap import search as keys
+from mailraven.imap.errors import Refusal
+from mailraven.imap.grammar import NESTING_LIMIT, Cursor
+from mailraven.imap.search_grammar import search
+from mailraven.mail.errors import PeerError
+
+SEEN = keys.HasFlag(b"\\Seen")
+DAY = 20454  # 1 January 2026, in days since 1970
+
+
+def parsed(text: bytes) -> keys.SearchKey:
+    cursor = Cursor(text)
+    request = search(cursor)
+    cursor.end()
+    return request.key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (b"ALL", keys.All()),
+        (b"unseen", keys.Not(SEEN)),
+        (b"NEW", keys.And((keys.HasFlag(b"\\Recent"), keys.Not(SEEN)))),
+        (b"SEEN ALL", keys.And((SEEN, keys.All()))),
+        (b"(SEEN ALL)", keys.And((SEEN, keys.All()))),
+        (b"NOT (SEEN)", keys.Not(SEEN)),
+        (b"OR SEEN ALL", keys.Or(SEEN, keys.All())),
+        (b"OR (SEEN) NOT ALL", keys.Or(SEEN, keys.Not(keys.All()))),
+        (b"1:3,7", keys.Numbers(((1, 3), (7, 7)))),
+        (b"UID *", keys.Uids(((0, 0),))),
+        (b"FROM bob", keys.HeaderContains(b"from", "bob")),
+        (b'HEADER X-A "b c"', keys.HeaderContains(b"x-a", "b c")),
+        (b"BODY {5+}\r\na b c", keys.BodyContains("a b c")),
+        (b"CHARSET utf-8 TEXT {2+}\r\n\xc3\xbc", keys.TextContains("ü")),
+        (b"ON 1-Jan-2026", keys.InternalDays(DAY, DAY)),
+        (b'BEFORE "1-jan-2026"', keys.InternalDays(None, DAY - 1)),
+        (b"SINCE 01-Jan-2026", keys.InternalDays(DAY, None)),
+        (b"SENTSINCE 1-Jan-2026", keys.SentDays(DAY, None)),
+        (b"SENTBEFORE 1-Jan-2026", keys.SentDays(None, DAY - 1)),
+        (b"LARGER 10", keys.Larger(10)),
+        (b"UNKEYWORD $a", keys.Not(keys.HasFlag(b"$a"))),
+    ],
+)
+def test_keys(text: bytes, key: keys.SearchKey) -> None:
+    assert parsed(text) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"FROB", b"OR SEEN", b"NOT", b"(SEEN", b"()", b"SEEN  ALL", b"SEEN ", b"FROM",
+        b"ON 1-1-2026", b"ON 32-Jan-2026", b"ON 1-Foo-2026", b'ON "1-Jan-2026', b"LARGER x",
+        b"UID a", b"SUBJECT \xff",
+        b"(" * (NESTING_LIMIT + 1) + b"ALL" + b")" * (NESTING_LIMIT + 1),
+        b"NOT " * (NESTING_LIMIT + 1) + b"ALL", b"ALL " * 1001 + b"ALL",
+    ],
+)  # fmt: skip
+def test_what_is_no_key_is_bad(text: bytes) -> None:
+    with pytest.raises(PeerError):
+        parsed(text)
+
+
+def test_an_unknown_charset_is_named_with_those_known() -> None:
+    with pytest.raises(Refusal, match=r"BADCHARSET \(US-ASCII UTF-8\)"):
+        parsed(b"CHARSET KOI8-R ALL")
+
+
+def test_charset_is_bad_once_utf8_is_enabled() -> None:
+    with pytest.raises(PeerError):
+        search(Cursor(b"CHARSET UTF-8 ALL", utf8=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (b'" 1-Jan-1970 00:00:00 +0000"', 0),
+        (b'"17-Jul-1996 02:44:25 -0700"', 837596665),
+        (b'"01-Jan-1970 00:30:00 +0100"', 0),  # before the epoch: the earliest there is
+    ],
+)
+def test_date_times(text: bytes, seconds: int) -> None:
+    assert Cursor(text).date_time() == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"1-Jan-1970 00:00:00 +0000"',
+        b'" 1-Jan-1970 24:00:00 +0000"',
+        b'"31-Feb-1970 00:00:00 +0000"',
+    ],
+)
+def test_wrong_date_times_are_bad(text: bytes) -> None:
+    with pytest.raises(PeerError):
+        Cursor(text).date_time()
