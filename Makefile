@@ -65,12 +65,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py $(BENCH)
 
 lint-units:
-	@for unit in systemd/*.service; do \
-	  [ -e "$$unit" ] || { echo "systemd/ holds no unit yet"; break; }; \
-	  problems=$$(systemd-analyze verify --man=no "$$unit" 2>&1); \
-	  [ -z "$$problems" ] || { echo "$$problems" >&2; exit 1; }; \
-	  systemd-analyze security --offline=true --threshold=14 "$$unit" || exit 1; \
-	done
+	tests/lint-units
 
 # tests/REQUIREMENTS.md: which test proves which requirement.
 requirements: $(VENV)/.dev

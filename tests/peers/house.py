@@ -134,29 +134,29 @@ def running_house(
     """
     command = [sys.executable, "bin/mailraven", "run", "--root", str(root), "--address", address]
     command += ["--demo-users", str(users), "--workers", str(workers)]
-    output = root.with_suffix(".log")
-    with output.open("wb") as log:
+    output, log = root.with_suffix(".out"), root.with_suffix(".log")
+    with output.open("wb") as stdout, log.open("wb") as stderr:
         process = subprocess.Popen(
             command,
             cwd=TOP,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=stdout,
+            stderr=stderr,
             env={**os.environ, **environ},
         )
     try:
-        wait_for(f"ready in {output}", lambda: _is_ready(process, output))
+        wait_for(f"ready in {output}", lambda: _is_ready(process, output, log))
         yield _house_of(root, process.pid)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         code = process.wait(PATIENCE)
-    assert code == 0, output.read_text()
-    assert '"event":"bug"' not in output.read_text(), output.read_text()
+    assert code == 0, log.read_text()
+    assert '"event":"bug"' not in log.read_text(), log.read_text()
 
 
-def _is_ready(process: subprocess.Popen[bytes], output: Path) -> bool:
-    assert process.poll() is None, output.read_text()
+def _is_ready(process: subprocess.Popen[bytes], output: Path, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
     return b"ready" in output.read_bytes().splitlines()
 
 
