@@ -31,8 +31,7 @@ async def list_mailboxes(session: Session, request: List) -> bytes:
         # An empty pattern asks for the separator and the root. RFC 3501 §6.3.8
         session.send(list_line("", [b"\\Noselect"], utf8=session.utf8, lsub=request.lsub))
         return done
-    mailboxes = await asyncio.to_thread(_listed, session)
-    for entry in entries(request, mailboxes):
+    for entry in await asyncio.to_thread(_entries, session, request):
         session.send(
             list_line(
                 entry.name,
@@ -48,17 +47,22 @@ async def list_mailboxes(session: Session, request: List) -> bytes:
     return done
 
 
-def _listed(session: Session) -> list[Listed]:
-    return [
-        Listed(
-            found.name,
-            found.special_use.encode() if found.special_use else None,
-            found.subscribed,
-            found.selectable,
-            found.selectable,
-        )
-        for found in folders.list_mailboxes(session.owner().maildir)
-    ]
+def _entries(session: Session, request: List) -> list[Entry]:
+    """Reads folders, and matches them with the patterns: off the loop."""
+    infos = folders.list_mailboxes(session.owner().maildir)
+    return entries(
+        request,
+        [
+            Listed(
+                info.name,
+                info.special_use.encode() if info.special_use else None,
+                info.subscribed,
+                info.selectable,
+                info.selectable,
+            )
+            for info in infos
+        ],
+    )
 
 
 async def _status_behind(session: Session, entry: Entry, items: tuple[bytes, ...]) -> None:

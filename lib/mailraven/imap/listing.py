@@ -39,25 +39,20 @@ def entries(request: List, mailboxes: Iterable[Listed]) -> list[Entry]:
         return _subscriptions(tree, fits)
     names = sorted(tree, key=_order)
     parents = {parent for name in names if tree[name].exists for parent in _parents(name)}
+    above = _above_matches(request, tree, fits)
     found = []
     for name in names:
-        entry = _entry(request, tree, name, name in parents, fits) if fits(name) else None
-        if entry:
-            found.append(entry)
+        if not fits(name):
+            continue
+        childinfo = tuple(word for word, superiors in above.items() if name in superiors)
+        if childinfo or _is_selected(tree[name], request.selection, name in parents):
+            found.append(_entry(request, tree[name], name in parents, childinfo))
     return found
 
 
 def _entry(
-    request: List,
-    tree: dict[str, Listed],
-    name: str,
-    has_children: bool,
-    fits: Callable[[str], bool],
-) -> Entry | None:
-    mailbox = tree[name]
-    childinfo = _childinfo(request, tree, name, fits)
-    if not childinfo and not _is_selected(mailbox, request.selection, has_children):
-        return None
+    request: List, mailbox: Listed, has_children: bool, childinfo: tuple[bytes, ...]
+) -> Entry:
     attributes = [] if mailbox.exists else [b"\\NonExistent"]
     if not (mailbox.selectable and mailbox.exists):
         attributes.append(b"\\Noselect")
@@ -67,7 +62,7 @@ def _entry(
     if mailbox.subscribed and b"SUBSCRIBED" in request.selection | request.returned:
         attributes.append(b"\\Subscribed")
     has_status = mailbox.selectable and mailbox.exists
-    return Entry(name, tuple(attributes), childinfo, has_status)
+    return Entry(mailbox.name, tuple(attributes), childinfo, has_status)
 
 
 def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: bool) -> bool:
@@ -78,20 +73,24 @@ def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: boo
     return mailbox.exists or has_children
 
 
-def _childinfo(
-    request: List, tree: dict[str, Listed], name: str, fits: Callable[[str], bool]
-) -> tuple[bytes, ...]:
-    """With RECURSIVEMATCH: the criteria that some child outside the pattern meets."""
+def _above_matches(
+    request: List, tree: dict[str, Listed], fits: Callable[[str], bool]
+) -> dict[bytes, set[str]]:
+    """With RECURSIVEMATCH: for each criterion, the names above a match outside the patterns."""
+    above: dict[bytes, set[str]] = {}
     if b"RECURSIVEMATCH" not in request.selection:
-        return ()
-    below = name + SEPARATOR
-    children = [child for key, child in tree.items() if key.startswith(below) and not fits(key)]
-    met = []
-    if b"SUBSCRIBED" in request.selection and any(child.subscribed for child in children):
-        met.append(b"SUBSCRIBED")
-    if b"SPECIAL-USE" in request.selection and any(child.special_use for child in children):
-        met.append(b"SPECIAL-USE")
-    return tuple(met)
+        return above
+    for word in (b"SUBSCRIBED", b"SPECIAL-USE"):
+        if word in request.selection:
+            above[word] = set()
+    for name, mailbox in tree.items():
+        if fits(name):
+            continue
+        if mailbox.subscribed and b"SUBSCRIBED" in above:
+            above[b"SUBSCRIBED"].update(_parents(name))
+        if mailbox.special_use and b"SPECIAL-USE" in above:
+            above[b"SPECIAL-USE"].update(_parents(name))
+    return above
 
 
 def _subscriptions(tree: dict[str, Listed], fits: Callable[[str], bool]) -> list[Entry]:

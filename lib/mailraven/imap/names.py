@@ -11,6 +11,7 @@ from mailraven.mail.errors import PeerError
 
 SEPARATOR = "/"
 NAME_LIMIT = 1024  # octets of UTF-8 in a whole name
+WILDCARD_LIMIT = 32  # runs of wildcards in one pattern of LIST
 
 SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-|([^&\x20-\x7e]+|&)")
 UNENCODED = re.compile(r"([^\x20-\x7e]+)|&")
@@ -40,7 +41,8 @@ def encode_name(name: str, *, utf8: bool) -> bytes:
 def matcher(reference: str, pattern: str) -> Callable[[str], bool]:
     """Whether a name matches LIST's `pattern` below `reference`; "*" any, "%" within one level.
 
-    RFC 3501 §6.3.8. Runs of wildcards are joined, so that matching cannot take exponential time.
+    RFC 3501 §6.3.8. Raises PeerError for more than WILDCARD_LIMIT wildcards. Runs of them are
+    joined, so that matching cannot take exponential time.
     """
     whole = reference + pattern
     if _is_inbox(whole):
@@ -48,6 +50,8 @@ def matcher(reference: str, pattern: str) -> Callable[[str], bool]:
     wildcards = re.split(r"([*%]+)", whole)
     if wildcards == [whole]:
         return whole.__eq__
+    if len(wildcards) > 2 * WILDCARD_LIMIT:
+        raise PeerError("too many wildcards")
     return lambda name: _matches(wildcards, name)
 
 

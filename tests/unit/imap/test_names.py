@@ -81,4 +81,9 @@ def test_list_patterns(reference: str, pattern: str, name: str, *, fits: bool) -
 
 
 def test_a_pattern_of_wildcards_is_matched_in_polynomial_time() -> None:
-    assert not matcher("", "*a" * 200 + "b")("a" * 400)
+    assert not matcher("", "*a" * 30 + "b")("a" * 400)
+
+
+def test_more_wildcards_than_anybody_needs_are_refused() -> None:
+    with pytest.raises(PeerError):
+        matcher("", "*a" * 33)
