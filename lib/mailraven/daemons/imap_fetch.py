@@ -32,8 +32,6 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     wanted = plan(request.items, by_uid=request.by_uid)
     places = selected.places(request.numbers, by_uid=request.by_uid)
     size = READ_CHUNK if wanted.needs_records or wanted.sections else CHUNK
-    if wanted.needs_records:
-        await selected.mailbox.prepare_cache()
     own: set[int] = set()
     missing = False
     for number, part in enumerate(_parts(places, size)):
