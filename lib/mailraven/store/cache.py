@@ -15,6 +15,7 @@ kill the process with SIGBUS.
 
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -81,12 +82,22 @@ def compact_cache(folder: str, bases: Iterable[str]) -> None:
 
 
 class Cache:
-    """The records of one mailbox by BASE. Not for use from two threads at once."""
+    """The records of one mailbox by BASE. Only `catch_up` may be called from another thread."""
 
-    __slots__ = ("_file", "_folder", "_index", "_inode", "_scanned", "_window", "_window_at")
+    __slots__ = (
+        "_file",
+        "_folder",
+        "_index",
+        "_inode",
+        "_scanned",
+        "_scanning",
+        "_window",
+        "_window_at",
+    )
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._scanning = threading.RLock()  # `catch_up` may come from a thread
         self._file = -1
         self._inode = 0
         self._scanned = 0  # octets of the file that the index covers
@@ -114,25 +125,34 @@ class Cache:
         with suppress(OSError):  # a full disk: the next one to ask makes it again
             append_records(self._folder, [encode_record(base, record)])
 
+    @property
+    def is_large_and_new(self) -> bool:
+        """Whether the file is worth a thread to index it."""
+        if self._inode:
+            return False
+        with suppress(OSError):
+            return Path(f"{self._folder}/{NAME}").stat().st_size > SCAN_CHUNK
+        return False
+
     def catch_up(self) -> bool:
         """Index what was appended since the last call, all of a new file; False if nothing was."""
-        try:
-            status = os.stat(f"{self._folder}/{NAME}")  # noqa: PTH116
-        except OSError:
-            self.close()
-            return False
-        if status.st_ino != self._inode or status.st_size < self._scanned:
-            self.close()
+        with self._scanning:
             try:
-                self._file = os.open(f"{self._folder}/{NAME}", os.O_RDONLY | os.O_CLOEXEC)
+                status = os.stat(f"{self._folder}/{NAME}")  # noqa: PTH116
+                if status.st_ino != self._inode or status.st_size < self._scanned:
+                    self._begin()
             except OSError:
+                self.close()
                 return False
-            self._inode = os.fstat(self._file).st_ino
-        if status.st_size == self._scanned:
-            return False
-        before = self._scanned
-        self._scan(status.st_size)
-        return self._scanned != before
+            before = self._scanned
+            if status.st_size > before:
+                self._scan(status.st_size)
+            return self._scanned != before
+
+    def _begin(self) -> None:
+        self.close()
+        self._file = os.open(f"{self._folder}/{NAME}", os.O_RDONLY | os.O_CLOEXEC)
+        self._inode = os.fstat(self._file).st_ino
 
     def drop_window(self) -> None:
         """Give back the memory of the read-ahead."""
@@ -140,11 +160,12 @@ class Cache:
 
     def close(self) -> None:
         """Forget everything; the next `get` starts anew."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file, self._inode, self._scanned = -1, 0, 0
-        self._index = {}
-        self._window = b""
+        with self._scanning:
+            if self._file >= 0:
+                os.close(self._file)
+            self._file, self._inode, self._scanned = -1, 0, 0
+            self._index = {}
+            self._window = b""
 
     def wants_compaction(self, messages: int) -> bool:
         """Whether most records are of messages that are no more, if there are so many messages."""

@@ -58,14 +58,10 @@ class MailboxFolder:
         self._changed: Callable[[], None] = _nothing
         self._turn = asyncio.Lock()  # among the tasks of this process; flock is among processes
         self._lock_fd = open_lock(path)
-        self.move_to(path)
-        journal.state.logging = True
-
-    def move_to(self, path: str) -> None:
-        """The folder was renamed to `path`."""
         self.path = path
         self.new, self.cur, self.tmp = f"{path}/new", f"{path}/cur", f"{path}/tmp"  # noqa: S108
         self.fsync_cur = GroupFsync(Path(self.cur))
+        journal.state.logging = True
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Call `changed` after every change of the state."""

@@ -54,6 +54,7 @@ class Mailbox:
         self._touched: set[str] = set()  # names in cur/ to look at
         self._stamp = 0  # modification time of cur/ when it was last listed, in ns
         self._scanned = asyncio.get_running_loop().time()
+        self._tidy_after = 0.0  # loop time
         self.watched = False  # inotify tells us of foreign changes
         folder.on_change(self._tell_soon)
 
@@ -287,14 +288,10 @@ class Mailbox:
         self._reader.cache.close()
         self._folder.close()
 
-    async def prepare_cache(self) -> None:
-        """Index the cache in a thread, so that the first `summary` does not wait for it."""
-        await asyncio.to_thread(self._reader.cache.catch_up)
-
-    def moved_to(self, path: Path) -> None:
-        """The folder was renamed to `path` by this process."""
-        self._folder.move_to(str(path))
-        self._reader.moved()
+    async def prepare(self) -> None:
+        """Index a large cache in a thread, so that the first `summary` does not wait for it."""
+        if self._reader.cache.is_large_and_new:
+            await asyncio.to_thread(self._reader.cache.catch_up)
 
     @asynccontextmanager
     async def _errors(self) -> AsyncIterator[None]:
@@ -341,10 +338,16 @@ class Mailbox:
 
     async def tidy(self) -> None:
         """Write the journal or the cache anew when most of it is about the past."""
-        await self._folder.compact()
-        if self._reader.cache.wants_compaction(len(self.uids)):
-            await asyncio.to_thread(compact_cache, self._folder.path, list(self.names))
-            self._reader.cache.close()
+        now = asyncio.get_running_loop().time()
+        if now < self._tidy_after:
+            return
+        try:
+            await self._folder.compact()
+            if self._reader.cache.wants_compaction(len(self.uids)):
+                await asyncio.to_thread(compact_cache, self._folder.path, list(self.names))
+                self._reader.cache.close()
+        except OSError:  # a full disk: what the caller did is done all the same
+            self._tidy_after = now + SCAN_INTERVAL
 
     async def _transfer(
         self, uids: Sequence[int], dest: "Mailbox", moving: bool

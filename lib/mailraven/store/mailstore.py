@@ -16,13 +16,13 @@ from mailraven.files import watch as inotify
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.observe import log
 from mailraven.store import names
-from mailraven.store.errors import StoreFull, store_errors
+from mailraven.store.errors import NoSuchMailbox, StoreFull, store_errors
 from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.mailbox import Mailbox
 
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
-TROUBLE_INTERVAL = 60.0  # seconds between two log lines of one mailbox that cannot be refreshed
+PAUSE_AFTER_FAILURE = 10.0  # seconds until a mailbox that could not be refreshed is tried again
 REMEMBERED_MESSAGES = 300_000  # in all of these
 
 _FILES = inotify.MOVED_TO | inotify.CREATE
@@ -54,7 +54,6 @@ class _Held:
     users: int = 0
     refreshing: bool = False
     again: bool = False
-    logged: float = -TROUBLE_INTERVAL  # when a failed refresh was logged last (loop time)
 
 
 class MailStore:
@@ -77,6 +76,15 @@ class MailStore:
 
         Give it back with `close`.
         """
+        mailbox = await self._open(maildir, name)
+        try:
+            await mailbox.prepare()
+        except BaseException:
+            await self.close(mailbox)
+            raise
+        return mailbox
+
+    async def _open(self, maildir: Path, name: str) -> Mailbox:
         path = names.find(maildir, name)
         held = self._known(path) or await self._opened(path, maildir)
         held.users += 1
@@ -99,7 +107,7 @@ class MailStore:
 
     async def status(self, maildir: Path, name: str) -> StatusCounts:
         """The counts of a mailbox, all of one moment. Raises NoSuchMailbox."""
-        mailbox = await self.open(maildir, name)
+        mailbox = await self._open(maildir, name)
         try:
             return counts_of(mailbox)
         finally:
@@ -168,11 +176,11 @@ class MailStore:
 
     def _unwatch(self, held: _Held) -> None:
         held.mailbox.watched = False
-        for folder in [folder for folder, owner in self._watched.items() if owner is held]:
-            del self._watched[folder]
-            wd = self._watches.pop(folder)
-            if self._watcher is not None:
-                self._watcher.remove(wd)
+        path = held.mailbox.folder
+        for folder in (path, path / "new", path / "cur"):
+            if self._watched.get(folder) is held and self._watcher is not None:
+                del self._watched[folder]
+                self._watcher.remove(self._watches.pop(folder))
 
     def _release(self, held: _Held) -> None:
         held.users -= 1
@@ -244,17 +252,27 @@ class MailStore:
     async def _refresh(self, held: _Held) -> None:
         try:
             held.again = True
-            while held.again and not held.mailbox.gone:
+            while held.again and held.users and not held.mailbox.gone:
                 held.again = False
-                await held.mailbox.refresh()
-        except (TemporaryError, PermanentError) as error:
-            log.event(
-                "mailbox-refresh", level="warn", folder=str(held.mailbox.folder), why=str(error)
-            )
-        except Exception:
-            log.exception("mailbox-refresh", folder=str(held.mailbox.folder))
+                await self._try_refresh(held)
         finally:
             held.refreshing = False
+
+    async def _try_refresh(self, held: _Held) -> None:
+        try:
+            await held.mailbox.refresh()
+        except NoSuchMailbox:
+            return  # deleted: `gone` tells the sessions
+        except (TemporaryError, PermanentError) as error:
+            folder = str(held.mailbox.folder)
+            log.event("mailbox-refresh", level="warn", folder=folder, why=str(error))
+        except Exception:
+            log.exception("mailbox-refresh", folder=str(held.mailbox.folder))
+        else:
+            return
+        # The failed try has touched files itself, so inotify would call again at once, for ever.
+        await asyncio.sleep(PAUSE_AFTER_FAILURE)
+        held.again = True
 
 
 async def open_mailbox(

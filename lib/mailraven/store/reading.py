@@ -105,11 +105,6 @@ class MessageReader:
                 append_records(self._folder.path, records)
             await asyncio.sleep(0)
 
-    def moved(self) -> None:
-        """The folder has another path now."""
-        self.cache.close()
-        self.cache = Cache(self._folder.path)
-
     def _find(self, base: str) -> str | None:
         """The name that the unique part `base` has in cur/ now."""
         with suppress(FileNotFoundError):
