@@ -12,7 +12,9 @@ ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
-PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace mandoc uidmap
+PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap
+# What other tests ask: manual pages, the units of systemd/.
+TOOLS := mandoc systemd procps
 # What `make bench` compares with, beside Postfix.
 RIVALS := dovecot-imapd dovecot-lmtpd
 
@@ -39,11 +41,11 @@ run: setup
 
 # ruff and mypy are tests too (tests/unit/test_style.py), so they run beside the others.
 test: $(VENV)/.dev
-	@tests/install-debian $(PEERS)
+	@tests/install-debian $(PEERS) $(TOOLS)
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
-	@tests/install-debian mandoc
+	@tests/install-debian $(TOOLS)
 	$(PYTEST) tests/unit tests/transcripts
 
 peers: $(VENV)/.dev
@@ -64,8 +66,9 @@ bench: $(VENV)/.dev
 	@tests/install-debian strace postfix $(RIVALS)
 	$(BIN)/python tests/bench/run.py $(BENCH)
 
-lint-units:
-	tests/lint-units
+lint-units: $(VENV)/.dev
+	@tests/install-debian $(TOOLS)
+	$(PYTEST) tests/unit/test_systemd_units.py
 
 # tests/REQUIREMENTS.md: which test proves which requirement.
 requirements: $(VENV)/.dev
