@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,6 +107,31 @@ def test_a_client_that_does_not_read_does_not_fill_the_memory(house: House) -> N
     assert memory_of(house.imapd) - before < 20 << 20
     link.close()
     other.close()
+
+
+def test_a_client_that_reads_its_pushes_late_gets_them_all(house: House) -> None:
+    new = house.demo.root / "mail" / "example.org" / "alice" / "Maildir" / "new"
+    for number in range(300):
+        (new / f"1.M{number}P1.test,S=14,W=14").write_bytes(b"Subject: x\r\n\r\n")
+    slow, quick = house.connect(), house.connect()
+    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    for link in (slow, quick):
+        link.send(b"a SELECT INBOX\r\n")
+        read_until(link, b"selected\r\n")
+    slow.send(b"b IDLE\r\n")
+    read_until(slow, b"+ idling\r\n")
+    keywords = b" ".join(b"k%d" % number + b"x" * 200 for number in range(26))
+    for mode in (b"+", b"-", b"+", b"-", b"+", b"-"):  # 1.6 MB of pushes each
+        quick.send(b"c STORE 1:* %bFLAGS.SILENT (%b)\r\n" % (mode, keywords))
+        read_until(quick, b"stored\r\n")
+    quick.send(b"d STORE 300 +FLAGS.SILENT \\Answered\r\n")
+    read_until(quick, b"stored\r\n")
+    end = b"* 300 FETCH (FLAGS (\\Answered"
+    said = b""
+    while end not in said:
+        said = said[-100:] + slow.receive()
+    slow.close()
+    quick.close()
 
 
 def memory_of(pid: int) -> int:

@@ -14,7 +14,10 @@ async def idle(session: Session) -> bytes:
         await session.selected.mailbox.refresh()
     session.engine.begin_idle()
     session.announce()
-    event = await session.next_event()
+    try:
+        event = await session.next_event()
+    finally:
+        session.stop_pushing()
     if not isinstance(event, IdleEnd) or not event.done:
         raise PeerError("expected DONE")
     return b"idle ended"

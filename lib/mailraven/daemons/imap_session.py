@@ -1,5 +1,7 @@
 """One IMAP connection: its engine, its account, its mailbox, and what the client has been told."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
@@ -30,6 +32,7 @@ class Session:
     selected: Selected | None = None
     waiting: bool = False  # for octets of the client
     leaving: bool = False
+    behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
     def utf8(self) -> bool:
@@ -147,10 +150,26 @@ class Session:
             self.send(b"* %d RECENT\r\n" % recent)
 
     def on_change(self) -> None:
-        """The mailbox tells of changes: push them while the client idles and keeps up."""
-        if self.engine.idling and not self.connection.is_slow:
-            self.announce()
-            self.flush()
+        """The mailbox tells of changes: push them while the client idles, as fast as it reads."""
+        if not self.engine.idling or self.behind:
+            return
+        if self.connection.is_slow:
+            self.behind = asyncio.create_task(self._push_when_read())
+            return
+        self.announce()
+        self.flush()
+
+    async def _push_when_read(self) -> None:
+        with suppress(Closed):
+            await self.connection.drain()
+        self.behind = None
+        self.on_change()
+
+    def stop_pushing(self) -> None:
+        """IDLE has ended: commands tell what is new from here on."""
+        if self.behind:
+            self.behind.cancel()
+            self.behind = None
 
     def announce_keywords(self) -> None:
         """FLAGS and PERMANENTFLAGS again, before a keyword is first seen. RFC 3501 §7.2.6"""

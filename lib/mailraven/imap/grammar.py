@@ -16,6 +16,7 @@ from mailraven.mail.errors import PeerError
 GREETED_LINE_LIMIT = 8192  # octets of a command, literals included, before log-in
 COMMAND_LIMIT = 1 << 20  # the same after log-in: long UID sets are one line
 LITERAL_LIMIT = 64 << 10  # octets of a literal that is not APPEND's message
+FLAG_LIMIT = 255  # octets of a flag or keyword
 LIST_LIMIT = 1000  # elements of one parenthesised list
 NESTING_LIMIT = 50  # of SEARCH keys and other nested lists
 
@@ -166,7 +167,10 @@ class Cursor:
         return decode_name(found.group() if found else self.string(), utf8=self.utf8)
 
     def flag(self) -> bytes:
-        return self.word(FLAG, "a flag")
+        flag = self.word(FLAG, "a flag")
+        if len(flag) > FLAG_LIMIT:
+            raise PeerError("that flag is too long")
+        return flag
 
     def flag_list(self) -> tuple[bytes, ...]:
         return self.parenthesised(self.flag, may_be_empty=True)
