@@ -156,11 +156,17 @@ class MailboxFolder:
             self._changed()
 
     async def _restore(self) -> None:
-        """Write a removed journal again from memory, so that no UID changes."""
+        """Write a removed journal again from memory, so that no UID changes.
+
+        The removed file is still open, so what others wrote last is read from it; should one of
+        them have begun a newer file that was removed as well, the ceiling is above its UIDs.
+        """
         if not os.path.isdir(self.cur):  # noqa: PTH112
             self.vanish()
             raise NoSuchMailbox
-        await in_thread(self.journal.replace)
+        self.journal.follow()
+        await in_thread(self.journal.go_on_at_ceiling)
+        self._changed()
 
     async def _read_again(self) -> None:
         fresh = await in_thread(JournalFile.read, self.path)

@@ -150,8 +150,11 @@ class JournalFile:
         self._fold.boot, self._fold.damaged = _BOOT, False
         self._fold.lines = data.count(b"\n")
 
-    def begin_boot(self) -> None:
-        """Go on at the ceiling: the last lines may have been lost with the power."""
+    def go_on_at_ceiling(self) -> None:
+        """Write the file anew, UIDs going on at the ceiling: the last lines may have been lost.
+
+        With the lock held; in a thread.
+        """
         state, fold = self.state, self._fold
         state.uid_next = max(state.uid_next, fold.ceiling_uid)
         state.highest_modseq = max(state.highest_modseq, fold.ceiling_modseq)
@@ -175,7 +178,7 @@ def open_journal(folder: str, account: Path) -> JournalFile:
         if journal is not None:
             journal.close()
         if not fresh.is_of_this_boot:
-            fresh.begin_boot()
+            fresh.go_on_at_ceiling()
         return fresh
 
 

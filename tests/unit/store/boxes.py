@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mailraven.files import Watcher
 from mailraven.store.account import create_mailboxes
+from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.mailstore import MailStore
 
 Story = Callable[[MailStore, Path], Awaitable[None]]
@@ -33,6 +34,13 @@ def tell(tmp_path: Path, story: Story) -> None:
             await story(store, maildir)
 
     asyncio.run(run())
+
+
+async def with_messages(store: MailStore, maildir: Path, count: int) -> Mailbox:
+    """INBOX, with `count` messages appended."""
+    inbox = await store.open(maildir, "INBOX")
+    await inbox.append_all([AppendData([b"Subject: %d\r\n\r\n" % n]) for n in range(count)])
+    return inbox
 
 
 async def happens(fact: Callable[[], bool]) -> None:

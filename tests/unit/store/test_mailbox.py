@@ -1,27 +1,25 @@
-"""A mailbox: UIDs, flags, keywords, copies, and other programs at work on the same folder."""
+"""A mailbox: UIDs, flags, keywords, copies, changes told."""
 
-import asyncio
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from mailraven.files import Watcher
 from mailraven.imap.summary import envelope_of
 from mailraven.mail.flags import DELETED, FLAGGED, SEEN
-from mailraven.store import state
-from mailraven.store.errors import MessageGone, NoSuchMailbox, OutOfStep, TooManyKeywords
-from mailraven.store.mailbox import AppendData, Mailbox
+from mailraven.store import cache, journal_file, state
+from mailraven.store.errors import (
+    MessageGone,
+    OutOfStep,
+    StoreFull,
+    TooManyKeywords,
+)
+from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
-from unit.store.boxes import HELLO, happens, put, tell, watched_store
+from unit.store.boxes import HELLO, happens, put, tell, watched_store, with_messages
 
 DATE = 1_234_567_890
-
-
-async def with_messages(store: MailStore, maildir: Path, count: int) -> Mailbox:
-    inbox = await store.open(maildir, "INBOX")
-    await inbox.append_all([AppendData([b"Subject: %d\r\n\r\n" % n]) for n in range(count)])
-    return inbox
 
 
 @pytest.mark.req("FR-036", "US5.3")
@@ -216,218 +214,55 @@ def test_a_session_that_is_too_far_behind_is_told_so(
     tell(tmp_path, story)
 
 
-@pytest.mark.req("US5.3")
-def test_other_programs_are_heard_by_inotify_at_once(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        inbox = await store.open(maildir, "INBOX")
-        validity = inbox.uid_validity
-        put(maildir, "new/one")
-        await happens(lambda: list(inbox.uids) == [1])
-        os.rename(maildir / "cur" / "one:2,", maildir / "cur" / "one:2,FS")
-        await happens(lambda: list(inbox.masks) == [FLAGGED | SEEN])
-        put(maildir, "cur/two:2,T")
-        await happens(lambda: list(inbox.masks) == [FLAGGED | SEEN, DELETED])
-        (maildir / "cur" / "one:2,FS").unlink()
-        await happens(lambda: list(inbox.uids) == [2])
-        assert inbox.uid_validity == validity
-
-    tell(tmp_path, story)
-
-
-def test_another_process_is_heard_by_its_journal(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        inbox = await with_messages(store, maildir, 3)
-        async with watched_store() as other:
-            theirs = await other.open(maildir, "INBOX")
-            await theirs.set_flags([1], "+", SEEN)
-            await theirs.expunge([2])
-            await theirs.append(AppendData([HELLO]))
-            await happens(lambda: list(inbox.uids) == [1, 3, 4] and inbox.masks[0] == SEEN)
-            async with theirs._folder.locked():
-                theirs._folder.journal.replace()
-            await theirs.set_flags([3], "+", SEEN)
-            await happens(lambda: inbox.masks[1] == SEEN)
-
-    tell(tmp_path, story)
-
-
-def test_what_happened_between_sessions_is_found(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        inbox = await with_messages(store, maildir, 3)
-        validity, paths = inbox.uid_validity, [inbox.path(uid) for uid in inbox.uids]
-        store.shut()
-        paths[0].unlink()
-        paths[1].rename(f"{paths[1]}S")
-        put(maildir, "cur/stranger")
-        async with watched_store() as later:
-            again = await later.open(maildir, "INBOX")
-            assert (list(again.uids), list(again.masks)) == ([2, 3, 4], [SEEN, 0, 0])
-            assert again.uid_validity == validity
-
-    tell(tmp_path, story)
-
-
-def test_a_file_that_is_renamed_under_our_hands_is_found(tmp_path: Path) -> None:
-    async def run() -> None:
-        for name in ("new", "cur", "tmp"):
-            (tmp_path / name).mkdir()
-        store = MailStore(None)
-        inbox = await with_messages(store, tmp_path, 3)
-        for uid in (1, 2, 3):
-            inbox.path(uid).rename(f"{inbox.path(uid)}F")
-        assert inbox.read(1) == b"Subject: 0\r\n\r\n"
-        assert (await inbox.set_flags([2], "+", SEEN)).changed == [2]
-        assert inbox.masks[inbox.place(2)] == SEEN | FLAGGED
-        archive = tmp_path / ".Archive"
-        for name in ("new", "cur", "tmp"):
-            (archive / name).mkdir(parents=True)
-        inbox.path(3).rename(str(inbox.path(3))[:-1])
-        assert await inbox.move([3], await store.open(tmp_path, "Archive")) == [(3, 1)]
-        inbox.path(1).rename(f"{inbox.path(1)}S")
-        await inbox.expunge([1, 2])
-        assert list(inbox.uids) == []
-        store.shut()
-
-    asyncio.run(run())
-
-
-def test_journal_cache_and_lock_may_be_deleted_while_in_use(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        inbox = await with_messages(store, maildir, 3)
-        validity, record = inbox.uid_validity, inbox.summary(2)
-        for name in ("mailraven.journal", "mailraven.cache", "mailraven.lock"):
-            (maildir / name).unlink()
-        await inbox.set_flags([1], "+", SEEN)
-        assert inbox.summary(2) == record
-        async with watched_store() as other:
-            again = await other.open(maildir, "INBOX")
-            assert (again.uid_validity, list(again.uids)) == (validity, [1, 2, 3])
-            assert list(again.masks) == [SEEN, 0, 0]
-
-    tell(tmp_path, story)
-
-
-def test_odd_files_in_the_folder_are_no_messages(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        secret = tmp_path / "secret"
-        secret.write_bytes(b"Subject: secret\r\n\r\n")
-        (maildir / "cur" / "link:2,").symlink_to(secret)
-        (maildir / "new" / "folder").mkdir()
-        (maildir / "new" / ".hidden").write_bytes(b"x")
-        os.mkfifo(maildir / "new" / "fifo")
-        put(maildir, "new/good")
-        inbox = await store.open(maildir, "INBOX")
-        assert inbox.names == ["good"]
-        (maildir / "cur" / "good:2,").unlink()
-        (maildir / "cur" / "good:2,").symlink_to(secret)
-        with pytest.raises(MessageGone):
-            inbox.read(1)
-
-    tell(tmp_path, story)
-
-
-def test_a_unique_part_that_comes_twice_is_two_messages(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        put(maildir, "new/same", b"Subject: 1\r\n\r\n")
-        inbox = await store.open(maildir, "INBOX")
-        put(maildir, "new/same", b"Subject: 2\r\n\r\n")
-        await inbox.refresh()
-        put(maildir, "new/" + "x" * 240, b"Subject: 3\r\n\r\n")
-        await inbox.refresh()
-        texts = [inbox.read(uid) for uid in inbox.uids]
-        assert texts == [b"Subject: %d\r\n\r\n" % n for n in (1, 2, 3)]
-
-    tell(tmp_path, story)
-
-
-def test_a_deleted_mailbox_is_gone_for_its_sessions(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        from mailraven.store import account
-
-        archive = await store.open(maildir, "Archive")
-        await archive.append(AppendData([HELLO]))
-        await asyncio.to_thread(account.delete, maildir, "Archive")
-        await happens(lambda: archive.gone)
-        with pytest.raises(NoSuchMailbox):
-            await archive.append(AppendData([HELLO]))
-        with pytest.raises(NoSuchMailbox):
-            await store.open(maildir, "Archive")
-        await asyncio.to_thread(account.create, maildir, "Archive")
-        again = await store.open(maildir, "Archive")
-        assert again is not archive
-        assert again.uid_validity > archive.uid_validity
-        assert list(again.uids) == []
-        await store.close(archive)
-
-    tell(tmp_path, story)
-
-
-def test_inbox_renamed_moves_its_messages_with_flags_and_keywords(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        from mailraven.store import account
-
-        inbox = await with_messages(store, maildir, 2)
-        await inbox.set_flags([2], "+", SEEN | await inbox.keyword_mask(["mine"], create=True))
-        put(maildir, "new/three")
-        await asyncio.to_thread(account.rename, maildir, "INBOX", "Old/Mail")
-        await happens(lambda: len(inbox.uids) == 0)
-        old = await store.open(maildir, "Old/Mail")
-        assert old.keywords == ["mine"]
-        assert sorted(old.masks) == [0, 0, SEEN | 1 << 5]
-        assert not inbox.gone
-
-    tell(tmp_path, story)
-
-
-def test_many_sessions_share_one_mailbox(tmp_path: Path) -> None:
-    async def story(store: MailStore, maildir: Path) -> None:
-        boxes = await asyncio.gather(*[store.open(maildir, "Archive") for _ in range(20)])
-        assert len({id(box) for box in boxes}) == 1
-        for box in boxes[1:]:
-            await store.close(box)
-        put(maildir / ".Archive", "new/one")
-        await happens(lambda: len(boxes[0].uids) == 1)
-        await store.close(boxes[0])
-        put(maildir / ".Archive", "new/two")
-        counts = await store.status(maildir, "Archive")
-        assert (counts.messages, counts.unseen, counts.uid_next) == (2, 2, 3)
-        assert counts.size == 2 * len(HELLO)
-
-    tell(tmp_path, story)
-
-
-def test_unused_mailboxes_are_forgotten_in_the_end(
+def test_a_copy_that_fails_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mailraven.store import mailstore
+    link, left = os.link, [250]
 
-    monkeypatch.setattr(mailstore, "REMEMBERED", 2)
+    def full_disk(*paths: str, **options: bool) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "full")
+        link(*paths, **options)
 
     async def story(store: MailStore, maildir: Path) -> None:
-        before = len(os.listdir("/proc/self/fd"))
-        for name in ("INBOX", "Archive", "Sent", "Drafts", "Junk"):
-            await store.close(await store.open(maildir, name))
-        assert len(store._held) == 2
-        assert len(store._watched) == 6
-        assert len(os.listdir("/proc/self/fd")) <= before + 6
+        inbox = await with_messages(store, maildir, 300)
+        archive = await store.open(maildir, "Archive")
+        monkeypatch.setattr(os, "link", full_disk)
+        with pytest.raises(StoreFull):
+            await inbox.copy(list(inbox.uids), archive)
+        await archive.refresh()
+        assert (len(archive.uids), os.listdir(maildir / ".Archive" / "cur")) == (0, [])
+        left[0] = 1000
+        pairs = await inbox.copy([1], archive)
+        assert pairs[0][1] > 200, "UIDs of the copies that were taken back are not used again"
 
     tell(tmp_path, story)
 
 
-def test_without_watches_left_a_refresh_looks_itself(tmp_path: Path) -> None:
-    class Exhausted(Watcher):
-        def add(self, path: Path, mask: int) -> int:
-            from mailraven.files import WatchesExhausted
+def test_journal_and_cache_do_not_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "COMPACT_LINES", 20)
+    monkeypatch.setattr(cache, "COMPACT_RECORDS", 5)
 
-            raise WatchesExhausted(str(path))
-
-    async def story(_: MailStore, maildir: Path) -> None:
-        store = MailStore(Exhausted())
-        inbox = await with_messages(store, maildir, 2)
-        inbox.path(1).unlink()
-        put(maildir, "new/one")
-        await inbox.refresh()
-        assert list(inbox.uids) == [2, 3]
-        store.shut()
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        follower = await store.open(maildir, "INBOX")
+        for _ in range(50):
+            await inbox.set_flags([1], "+", SEEN)
+            await inbox.set_flags([1], "-", SEEN)
+        assert len((maildir / "mailraven.journal").read_text().splitlines()) < 50
+        inbox.summary(1)
+        for _ in range(30):
+            uid = await inbox.append(AppendData([HELLO]))
+            inbox.summary(uid)
+            await inbox.expunge([uid])
+        assert (maildir / "mailraven.cache").stat().st_size < 20 * len(inbox.summary(1))
+        assert list(follower.uids) == [1, 2, 3]
+        async with watched_store() as other:
+            again = await other.open(maildir, "INBOX")
+            assert (again.uids, again.modseqs) == (inbox.uids, inbox.modseqs)
+            assert again.uid_next == 34
 
     tell(tmp_path, story)

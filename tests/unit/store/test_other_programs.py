@@ -1,0 +1,172 @@
+"""Other programs and processes at work on the same folder."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from mailraven.files import Watcher, WatchesExhausted
+from mailraven.mail.flags import DELETED, FLAGGED, SEEN
+from mailraven.store.errors import (
+    MessageGone,
+)
+from mailraven.store.mailbox import AppendData
+from mailraven.store.mailstore import MailStore
+from unit.store.boxes import HELLO, happens, put, tell, watched_store, with_messages
+
+
+@pytest.mark.req("US5.3")
+def test_other_programs_are_heard_by_inotify_at_once(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await store.open(maildir, "INBOX")
+        validity = inbox.uid_validity
+        put(maildir, "new/one")
+        await happens(lambda: list(inbox.uids) == [1])
+        os.rename(maildir / "cur" / "one:2,", maildir / "cur" / "one:2,FS")
+        await happens(lambda: list(inbox.masks) == [FLAGGED | SEEN])
+        put(maildir, "cur/two:2,T")
+        await happens(lambda: list(inbox.masks) == [FLAGGED | SEEN, DELETED])
+        (maildir / "cur" / "one:2,FS").unlink()
+        await happens(lambda: list(inbox.uids) == [2])
+        assert inbox.uid_validity == validity
+
+    tell(tmp_path, story)
+
+
+def test_another_process_is_heard_by_its_journal(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        async with watched_store() as other:
+            theirs = await other.open(maildir, "INBOX")
+            await theirs.set_flags([1], "+", SEEN)
+            await theirs.expunge([2])
+            await theirs.append(AppendData([HELLO]))
+            await happens(lambda: list(inbox.uids) == [1, 3, 4] and inbox.masks[0] == SEEN)
+            async with theirs._folder.locked():
+                theirs._folder.journal.replace()
+            await theirs.set_flags([3], "+", SEEN)
+            await happens(lambda: inbox.masks[1] == SEEN)
+
+    tell(tmp_path, story)
+
+
+def test_what_happened_between_sessions_is_found(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        validity, paths = inbox.uid_validity, [inbox.path(uid) for uid in inbox.uids]
+        store.shut()
+        paths[0].unlink()
+        paths[1].rename(f"{paths[1]}S")
+        put(maildir, "cur/stranger")
+        async with watched_store() as later:
+            again = await later.open(maildir, "INBOX")
+            assert (list(again.uids), list(again.masks)) == ([2, 3, 4], [SEEN, 0, 0])
+            assert again.uid_validity == validity
+
+    tell(tmp_path, story)
+
+
+def test_a_file_that_is_renamed_under_our_hands_is_found(tmp_path: Path) -> None:
+    async def run() -> None:
+        for name in ("new", "cur", "tmp"):
+            (tmp_path / name).mkdir()
+        store = MailStore(None)
+        inbox = await with_messages(store, tmp_path, 3)
+        for uid in (1, 2, 3):
+            inbox.path(uid).rename(f"{inbox.path(uid)}F")
+        assert inbox.read(1) == b"Subject: 0\r\n\r\n"
+        assert (await inbox.set_flags([2], "+", SEEN)).changed == [2]
+        assert inbox.masks[inbox.place(2)] == SEEN | FLAGGED
+        archive = tmp_path / ".Archive"
+        for name in ("new", "cur", "tmp"):
+            (archive / name).mkdir(parents=True)
+        inbox.path(3).rename(str(inbox.path(3))[:-1])
+        assert await inbox.move([3], await store.open(tmp_path, "Archive")) == [(3, 1)]
+        inbox.path(1).rename(f"{inbox.path(1)}S")
+        await inbox.expunge([1, 2])
+        assert list(inbox.uids) == []
+        store.shut()
+
+    asyncio.run(run())
+
+
+def test_journal_cache_and_lock_may_be_deleted_while_in_use(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        validity, record = inbox.uid_validity, inbox.summary(2)
+        for name in ("mailraven.journal", "mailraven.cache", "mailraven.lock"):
+            (maildir / name).unlink()
+        await inbox.set_flags([1], "+", SEEN)
+        assert inbox.summary(2) == record
+        async with watched_store() as other:
+            again = await other.open(maildir, "INBOX")
+            assert (again.uid_validity, list(again.uids)) == (validity, [1, 2, 3])
+            assert list(again.masks) == [SEEN, 0, 0]
+
+    tell(tmp_path, story)
+
+
+def test_a_removed_journal_gives_no_uid_of_another_process_again(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 1)
+        async with watched_store() as other:
+            theirs = await other.open(maildir, "INBOX")
+            uid = await theirs.append(AppendData([HELLO]))
+            (maildir / "mailraven.journal").unlink()  # before we have read of that UID
+            assert await inbox.append(AppendData([HELLO * 2])) > uid
+            assert inbox.read(uid) == HELLO
+            await theirs.refresh()
+            assert theirs.uids == inbox.uids
+
+    tell(tmp_path, story)
+
+
+def test_odd_files_in_the_folder_are_no_messages(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        secret = tmp_path / "secret"
+        secret.write_bytes(b"Subject: secret\r\n\r\n")
+        (maildir / "cur" / "link:2,").symlink_to(secret)
+        (maildir / "new" / "folder").mkdir()
+        (maildir / "new" / ".hidden").write_bytes(b"x")
+        os.mkfifo(maildir / "new" / "fifo")
+        put(maildir, "new/good")
+        inbox = await store.open(maildir, "INBOX")
+        assert inbox.names == ["good"]
+        (maildir / "cur" / "good:2,").unlink()
+        (maildir / "cur" / "good:2,").symlink_to(secret)
+        with pytest.raises(MessageGone):
+            inbox.read(1)
+
+    tell(tmp_path, story)
+
+
+def test_a_unique_part_that_comes_twice_is_two_messages(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        put(maildir, "new/same", b"Subject: 1\r\n\r\n")
+        inbox = await store.open(maildir, "INBOX")
+        put(maildir, "new/same", b"Subject: 2\r\n\r\n")
+        await inbox.refresh()
+        put(maildir, "new/" + "x" * 240, b"Subject: 3\r\n\r\n")
+        await inbox.refresh()
+        texts = [inbox.read(uid) for uid in inbox.uids]
+        assert texts == [b"Subject: %d\r\n\r\n" % n for n in (1, 2, 3)]
+
+    tell(tmp_path, story)
+
+
+def test_without_watches_left_a_refresh_looks_itself(tmp_path: Path) -> None:
+    class Exhausted(Watcher):
+        def add(self, path: Path, mask: int) -> int:
+            raise WatchesExhausted(str(path))
+
+    async def story(_: MailStore, maildir: Path) -> None:
+        store = MailStore(Exhausted())
+        inbox = await with_messages(store, maildir, 2)
+        inbox.path(1).unlink()
+        put(maildir, "new/one")
+        await inbox.refresh()
+        assert list(inbox.uids) == [2, 3]
+        store.shut()
+
+    tell(tmp_path, story)
