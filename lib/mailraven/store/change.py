@@ -96,29 +96,44 @@ async def expunge(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
     for part in slices(uids):
         async with folder.locked():
             await folder.reserve(0)
-            stale += _expunge_slice(folder, part)
+            stale += await _expunge_slice(folder, part)
         if len(uids) > len(part):
             await asyncio.sleep(0)
     return stale
 
 
-def _expunge_slice(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
+async def _expunge_slice(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
     state = folder.state
-    modseq, stale, lines = state.highest_modseq + 1, [], []
-    try:
-        for uid in uids:
-            at = state.place(uid)
-            if at < 0:
-                continue
-            try:
-                os.unlink(folder.path_of(at))
-            except FileNotFoundError:
-                stale.append(uid)
-                continue
-            lines.append(f"x {uid} {modseq}\n")
-    finally:
-        folder.write(lines)  # also of those that came before an error
-    return stale
+    doomed = [(uid, folder.path_of(at)) for uid in uids if (at := state.place(uid)) >= 0]
+    # Freeing a file's blocks can wait for the disk; the lock keeps the state still meanwhile.
+    removal = await asyncio.to_thread(_unlink, doomed)
+    folder.write([f"x {uid} {state.highest_modseq + 1}\n" for uid in removal.removed])
+    if removal.failure is not None:
+        raise removal.failure  # what was removed before it is written down all the same
+    return removal.missing
+
+
+@dataclass(slots=True)
+class _Removal:
+    removed: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
+    failure: OSError | None = None
+
+
+def _unlink(doomed: Sequence[tuple[int, str]]) -> _Removal:
+    """Remove the files of these UIDs until one cannot be removed."""
+    result = _Removal()
+    for uid, path in doomed:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            result.missing.append(uid)
+        except OSError as error:
+            result.failure = error
+            break
+        else:
+            result.removed.append(uid)
+    return result
 
 
 async def claim_recent(folder: MailboxFolder) -> range:

@@ -185,6 +185,14 @@ class Mailbox:
         if uid is None or state.file_name(state.place(uid)) != name or not self._is_there(name):
             self._touched.add(name)
 
+    def note(self, name: str) -> None:
+        """The same while nobody uses the mailbox: cheap now, looked at by the next `refresh`."""
+        if len(self._touched) < TOUCHED_LIMIT:
+            self._touched.add(name)
+        else:
+            self._touched.clear()
+            self._scan_wanted = True
+
     def hint_all(self) -> None:
         """Events were lost: the next `refresh` compares the whole folder."""
         self._scan_wanted = True

@@ -8,7 +8,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailraven.files import Watcher, WatchesExhausted, WatchEvent
@@ -29,6 +29,7 @@ _FILES = inotify.MOVED_TO | inotify.CREATE
 _CUR = _FILES | inotify.MOVED_FROM | inotify.DELETE
 _SELF = inotify.DELETE_SELF | inotify.MOVE_SELF
 _FOLDER = inotify.MODIFY | inotify.MOVED_TO | _SELF
+_MASKS = {"": _FOLDER, "new": _FILES, "cur": _CUR}  # by folder within the mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class _Held:
     users: int = 0
     refreshing: bool = False
     again: bool = False
+    watches: dict[str, int] = field(default_factory=dict)  # by folder within the mailbox
 
 
 class MailStore:
@@ -64,8 +66,7 @@ class MailStore:
         self._watcher = watcher
         self._held: dict[str, _Held] = {}  # by folder; the longest unused first
         self._opening: dict[str, asyncio.Task[_Held]] = {}
-        self._watched: dict[Path, _Held] = {}
-        self._watches: dict[Path, int] = {}
+        self._watched: dict[int, tuple[_Held, str]] = {}  # watch: whose, and of which folder
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         if watcher is not None:
@@ -87,7 +88,7 @@ class MailStore:
     async def _open(self, maildir: Path, name: str) -> Mailbox:
         path = names.find(maildir, name)
         held = self._known(path) or await self._opened(path, maildir)
-        held.users += 1
+        self._use(held)
         try:
             self._read_events()
             with suppress(StoreFull):  # a full mailbox must open: how else could mail be deleted?
@@ -162,31 +163,45 @@ class MailStore:
         return opened[0]
 
     def _watch(self, held: _Held, path: Path) -> None:
-        if self._watcher is None:
-            return
-        masks = {path: _FOLDER, path / "new": _FILES, path / "cur": _CUR}
-        try:
-            for folder, mask in masks.items():
-                self._watches[folder] = self._watcher.add(folder, mask)
-                self._watched[folder] = held
-        except (WatchesExhausted, OSError):
+        """Watch the mailbox folder `path`; new/ only while somebody uses the mailbox."""
+        held.mailbox.watched = self._watch_folder(held, path, "") and self._watch_folder(
+            held, path, "cur"
+        )
+        if not held.mailbox.watched:
             self._unwatch(held)
-            return
-        held.mailbox.watched = True
 
-    def _unwatch(self, held: _Held) -> None:
-        held.mailbox.watched = False
-        path = held.mailbox.folder
-        for folder in (path, path / "new", path / "cur"):
-            if self._watched.get(folder) is held and self._watcher is not None:
-                del self._watched[folder]
-                self._watcher.remove(self._watches.pop(folder))
+    def _watch_folder(self, held: _Held, path: Path, part: str) -> bool:
+        if self._watcher is None:
+            return False
+        try:
+            held.watches[part] = wd = self._watcher.add(path / part, _MASKS[part])
+        except (WatchesExhausted, OSError):
+            return False
+        self._watched[wd] = (held, part)
+        return True
+
+    def _unwatch(self, held: _Held, *parts: str) -> None:
+        """Give the watches of `parts` back; without any, all of them."""
+        held.mailbox.watched = held.mailbox.watched and bool(parts)
+        for part in parts or tuple(held.watches):
+            wd = held.watches.pop(part, -1)
+            if self._watched.pop(wd, None) is not None and self._watcher is not None:
+                self._watcher.remove(wd)
+
+    def _use(self, held: _Held) -> None:
+        """A session begins: from the first one on, arrivals are taken in at once."""
+        held.users += 1
+        if held.users == 1 and held.mailbox.watched:
+            path = held.mailbox.folder
+            if not self._watch_folder(held, path, "new"):
+                self._unwatch(held)
 
     def _release(self, held: _Held) -> None:
         held.users -= 1
         if held.users > 0:
             return
         held.mailbox.forget_changes()
+        self._unwatch(held, "new")  # whoever opens it next looks into new/ anyway
         if held.mailbox.gone:
             self._drop(held)
         self._forget_some()
@@ -214,25 +229,26 @@ class MailStore:
         for event in self._watcher.read():
             if event.path is None:
                 self._lost_events()
-            else:
-                self._on_event(event, event.path)
+            elif (watched := self._watched.get(event.wd)) is not None:
+                self._on_event(event, *watched)
 
     def _lost_events(self) -> None:
         for held in list(self._held.values()):
             held.mailbox.hint_all()
             self._refresh_soon(held)
 
-    def _on_event(self, event: WatchEvent, folder: Path) -> None:
-        held = self._watched.get(folder)
-        if held is None:
-            return
+    def _on_event(self, event: WatchEvent, held: _Held, part: str) -> None:
         mailbox = held.mailbox
-        match folder.name:
-            case "new" if folder.parent == mailbox.folder:
-                self._refresh_soon(held)
+        if part == "new":
+            self._refresh_soon(held)
+            return
+        if part == "cur":
+            if held.users == 0:
+                mailbox.note(event.name)  # looked at when somebody comes
                 return
-            case "cur" if folder.parent == mailbox.folder:
-                mailbox.hint(event.name)
+            mailbox.hint(event.name)
+        if held.users == 0:
+            return
         relevant = event.name == JOURNAL_NAME or event.mask & _SELF or mailbox.has_hints
         if relevant and mailbox.wants_refresh:
             self._refresh_soon(held)
