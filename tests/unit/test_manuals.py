@@ -38,16 +38,8 @@ def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
         if called not in ("event", "exception") or not isinstance(first, ast.Constant):
             continue
         yield str(first.value), ""
-        keys = [key for word in node.keywords for key in _names(word)]
+        keys = [word.arg.removesuffix("_") for word in node.keywords if word.arg]
         yield from ((str(first.value), key) for key in keys if key != "level")
-
-
-def _names(word: ast.keyword) -> list[str]:
-    """The keys of `key=...`, and of `**{"from": ...}` for those that Python keeps for itself."""
-    if word.arg is not None:
-        return [word.arg]
-    keys = word.value.keys if isinstance(word.value, ast.Dict) else []
-    return [key.value for key in keys if isinstance(key, ast.Constant)]
 
 
 def all_logged() -> set[tuple[str, str]]:

@@ -72,8 +72,13 @@ async def _read_header(sock: socket.socket) -> proxy_protocol.Proxied:
 async def _readable(sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock.fileno(), lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(sock.fileno(), _wake, ready)
     try:
         await ready
     finally:
         loop.remove_reader(sock.fileno())
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

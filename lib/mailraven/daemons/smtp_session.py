@@ -160,7 +160,7 @@ class SmtpSession:
             peer=self._peer(),
             via=self.kind,
             at=STEP_NAMES.get(type(event), "message"),
-            **{"from": event.reverse_path if isinstance(event, Mail) else self._sender()},
+            from_=event.reverse_path if isinstance(event, Mail) else self._sender(),
             to=event.forward_path if isinstance(event, Rcpt) else None,
             reply=f"{code} {text}",
         )
@@ -222,7 +222,7 @@ class SmtpSession:
                 peer=self._peer(),
                 via=self.kind,
                 at="message",
-                **{"from": self._sender()},
+                from_=self._sender(),
                 reply=why,
             )
         self._forget_message()
@@ -301,7 +301,7 @@ class SmtpSession:
             "accept",
             trace=transaction.trace,
             session=self.id,
-            **{"from": transaction.mail.reverse_path},
+            from_=transaction.mail.reverse_path,
             to=[routed.path for routed in transaction.routed[:LOG_RECIPIENTS]],
             recipients=len(transaction.routed),
             size=size,

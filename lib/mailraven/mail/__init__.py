@@ -1,1 +1,1 @@
-"""What a message is made of: addresses, envelopes, headers, MIME, flags. Imports nothing of ours."""
+"""What a message is made of: addresses, envelopes, headers, MIME, flags. Imports no other room."""

@@ -32,7 +32,7 @@ class PermanentError(Exception):
 
 
 class ConfigError(Exception):
-    """One mistake in one text file: `path`, `line` (1-based, 0 for the whole file), `what` is wrong."""
+    """One mistake in one text file: `path`, `line` (from 1; 0: the whole file), `what` is wrong."""
 
     def __init__(self, path: str, line: int, what: str) -> None:
         super().__init__(f"{path}:{line}: {what}")

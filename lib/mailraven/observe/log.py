@@ -49,7 +49,7 @@ def wants(level: str) -> bool:
 
 
 def event(event: str, /, *, level: str = "info", **facts: object) -> None:
-    """Write one line; facts that are None are left out."""
+    """Write one line; facts that are None are left out, and `from_` is written as "from"."""
     if LEVELS[level] < _state.threshold:
         return
     now = time.time()
@@ -65,7 +65,7 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
             continue
         if isinstance(value, str) and len(value) > FACT_LIMIT:
             value = value[:FACT_LIMIT] + "…"
-        line[key] = value
+        line[key.removesuffix("_")] = value
     _write(_as_text(line) if _state.as_text else _encoder.encode(line))
 
 
