@@ -20,6 +20,7 @@ import msgspec
 from prometheus_client import multiprocess
 
 from mailraven.daemons.control import LINE_LIMIT, Message, ask
+from mailraven.daemons.process import READY_FD, die_with_parent
 from mailraven.observe import log, metrics
 
 RESTART_PAUSE = 1.0  # seconds before a worker that died is replaced
@@ -84,7 +85,8 @@ class Master:
             try:
                 signal.set_wakeup_fd(-1)
                 os.close(reader)
-                os.environ["MAILRAVEN_READY_FD"] = str(writer)
+                os.environ[READY_FD] = str(writer)
+                die_with_parent()
                 code = self.fork_worker(number)
             finally:
                 sys.stderr.flush()

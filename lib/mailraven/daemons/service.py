@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from mailraven import __version__
 from mailraven.config.schema import Config
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons.control import Handler, Message, serve_control
+from mailraven.daemons.process import tell_starter
 from mailraven.daemons.sockets import ListenSpec
 from mailraven.observe import log, metrics
 
@@ -130,18 +130,6 @@ def notify_systemd(message: str) -> None:
         sock.send(message.encode())
 
 
-READY_FD = "MAILRAVEN_READY_FD"  # a pipe of whoever started us; closed when we serve
-
-
-def tell_starter() -> None:
-    """Write one octet into the pipe that the starter waits on, if there is one."""
-    number = os.environ.pop(READY_FD, "")
-    if number:
-        with suppress(OSError):
-            os.write(int(number), b"+")
-            os.close(int(number))
-
-
 def serve(service: Service) -> int:
     """Run the daemon's `main` in an event loop until a signal; the process' exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -189,12 +177,3 @@ def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object])
             log.exception("bug", where=str(context.get("message")))
     else:
         log.event("loop", level="warn", what=str(context.get("message")))
-
-
-def die_with_parent() -> None:
-    """Stop when the process that started us is gone, however it went."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    if os.getppid() == 1:
-        sys.exit(0)

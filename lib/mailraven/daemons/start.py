@@ -66,9 +66,11 @@ def _prepare_metrics(folder: Path) -> None:
 def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     from mailraven.config.watch import ConfigWatcher
     from mailraven.daemons.master import Master
-    from mailraven.daemons.service import Service, notify_systemd, serve, tell_starter
+    from mailraven.daemons.process import READY_FD, name_process, tell_starter
+    from mailraven.daemons.service import Service, notify_systemd, serve
     from mailraven.daemons.sockets import open_listeners
 
+    name_process(spec.name)
     config.paths.run.mkdir(parents=True, exist_ok=True)
     try:
         sockets = open_listeners(spec.listeners(config))
@@ -86,10 +88,10 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     count = spec.workers(config)
     if count <= 1:
         return worker(0)
-    starter = os.environ.pop("MAILRAVEN_READY_FD", "")
+    starter = os.environ.pop(READY_FD, "")
 
     def tell() -> None:
-        os.environ["MAILRAVEN_READY_FD"] = starter
+        os.environ[READY_FD] = starter
         all_ready()
 
     return Master(spec.name, config.paths.run, count, worker, tell).serve()

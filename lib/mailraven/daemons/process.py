@@ -1,0 +1,33 @@
+"""Between a process and the one that forked it: when it serves, when to end, what it is called."""
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+
+READY_FD = "MAILRAVEN_READY_FD"  # names a pipe of whoever started us
+
+
+def tell_starter() -> None:
+    """Write one octet into the pipe that the starter waits on, if there is one."""
+    number = os.environ.pop(READY_FD, "")
+    if number:
+        with suppress(OSError):
+            os.write(int(number), b"+")
+            os.close(int(number))
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that forked it is gone, however it went.
+
+    Else workers of a killed parent would keep its ports. prctl(2), PR_SET_PDEATHSIG
+    """
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if parent == 1 or os.getppid() != parent:
+        os._exit(1)
+
+
+def name_process(name: str) -> None:
+    """Let ps(1) and top(1) show `name`. prctl(2), PR_SET_NAME"""
+    ctypes.CDLL(None).prctl(15, name.encode()[:15])
