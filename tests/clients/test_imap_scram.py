@@ -22,10 +22,20 @@ USER, PASSWORD = b"alice@example.org", b"secret"
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[Demo]:
+    yield from serving("127.4", "true")
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Demo]:
+    """A server as it comes."""
+    yield from serving("127.5", "false")
+
+
+def serving(network: str, binding: str) -> Iterator[Demo]:
     root = Path(tempfile.mkdtemp(prefix="mailraven-scram."))
     high, low = divmod(os.getpid() & 0xFFFF, 256)
-    demo = make_house(root / "house", f"127.4.{high}.{low}")
-    with running(demo, "authd", "imapd"):
+    demo = make_house(root / "house", f"{network}.{high}.{low}")
+    with running(demo, "authd", "imapd", auth_channel_binding=binding):
         yield demo
     shutil.rmtree(root)
 
@@ -58,10 +68,12 @@ def digest(key: bytes, text: bytes) -> bytes:
     return hmac.digest(key, text, "sha256")
 
 
-def scram(client: Client, *, plus: bool, password: bytes = PASSWORD) -> tuple[bytes, bytes]:
+def scram(
+    client: Client, *, plus: bool, password: bytes = PASSWORD, flag: bytes = b"n,,"
+) -> tuple[bytes, bytes]:
     """The server's last SCRAM message and its tagged answer."""
     mechanism = b"SCRAM-SHA-256-PLUS" if plus else b"SCRAM-SHA-256"
-    header = b"p=tls-server-end-point,," if plus else b"n,,"
+    header = b"p=tls-server-end-point,," if plus else flag
     bare = b"n=" + USER + b",r=clientnonce"
     said = client.ask(b"a AUTHENTICATE " + mechanism + b" " + base64.b64encode(header + bare))
     assert said.startswith(b"+ "), said
@@ -89,6 +101,26 @@ def test_scram_logs_in(house: Demo, plus: bool) -> None:
     assert b"AUTH=SCRAM-SHA-256-PLUS" in client.greeting
     _, said = scram(client, plus=plus)
     assert said.startswith(b"a OK [CAPABILITY "), said
+
+
+def test_the_binding_is_not_offered_unless_configured(usual: Demo) -> None:
+    client = Client(usual)
+    assert b"-PLUS" not in client.greeting
+    assert client.ask(b"a AUTHENTICATE SCRAM-SHA-256-PLUS").startswith(b"a NO [CANNOT] ")
+    _, said = scram(client, plus=False)
+    assert said.startswith(b"a OK [CAPABILITY "), said
+
+
+def test_a_client_that_could_bind_logs_in_where_that_is_not_offered(usual: Demo) -> None:
+    _, said = scram(Client(usual), plus=False, flag=b"y,,")
+    assert said.startswith(b"a OK [CAPABILITY "), said
+
+
+def test_an_offer_that_was_taken_out_on_the_way_is_noticed(house: Demo) -> None:
+    client = Client(house)
+    first = base64.b64encode(b"y,,n=" + USER + b",r=clientnonce")
+    said = client.ask(b"a AUTHENTICATE SCRAM-SHA-256 " + first)
+    assert said.startswith(b"a NO [AUTHENTICATIONFAILED]"), said
 
 
 def test_a_wrong_password_fails_scram(house: Demo) -> None:

@@ -23,8 +23,6 @@ set realname="A Person"
 set use_from=yes
 set certificate_file="{ca}"
 set ssl_ca_certificates_file="{ca}"
-# This neomutt chooses SCRAM-SHA-256-PLUS when it is offered, and then has no channel binding.
-set smtp_authenticators="plain"
 set ssl_starttls=yes
 set ssl_force_tls=yes
 set header_cache=""

@@ -46,9 +46,15 @@ def make_house(root: Path, address: str) -> Demo:
 
 
 @contextmanager
-def running(demo: Demo, *names: str, message_size: str = "1M") -> Iterator[dict[str, int]]:
-    """The daemons `names` of the tree, from ready to stopped; their pids by name."""
-    environ = {**ENVIRON, "MAILRAVEN_SMTP_MESSAGE_SIZE": message_size}
+def running(
+    demo: Demo, *names: str, message_size: str = "1M", **settings: str
+) -> Iterator[dict[str, int]]:
+    """The daemons `names` of the tree, from ready to stopped; their pids by name.
+
+    `settings` are further keys: auth_channel_binding="true".
+    """
+    keys = {f"MAILRAVEN_{key.upper()}": value for key, value in settings.items()}
+    environ = {**ENVIRON, "MAILRAVEN_SMTP_MESSAGE_SIZE": message_size, **keys}
     log = (demo.root / "log").open("ab")
     children = {name: _start(name, demo, log.fileno(), environ) for name in names}
     try:

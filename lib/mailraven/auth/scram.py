@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mailraven.auth.passwords import ScramKeys
 
 MESSAGE_LIMIT = 4096  # octets of one client message; names and nonces need a few hundred
-BINDING_TYPE = b"tls-server-end-point"  # the one that Python's ssl lets us compute. RFC 5929 §4
+BINDING_TYPE = b"tls-server-end-point"  # RFC 5929 §4; Python's ssl has no tls-exporter
 
 # RFC 5802 §7. A saslname holds no "," and "=" only as =2C or =3D; a nonce is printable without ",".
 SASL_NAME = rb"(?:[^\x00,=]|=2C|=3D)*"

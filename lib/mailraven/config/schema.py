@@ -186,6 +186,10 @@ class Auth(Struct, frozen=True, kw_only=True):
     address_failures: Annotated[Count, _help("Failures per address network in the window.")] = 20
     account_failures: Annotated[Count, _help("Failures per account and network.")] = 10
     window: Annotated[Duration, _help("How long a failure counts.")] = 900
+    channel_binding: Annotated[
+        Flag,
+        _help("Offer SCRAM-SHA-256-PLUS; clients that want another binding then fail to log in."),
+    ] = False
 
 
 class Limits(Struct, frozen=True, kw_only=True):

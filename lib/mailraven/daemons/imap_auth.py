@@ -2,7 +2,7 @@
 
 from mailraven.auth.client import Granted, Refused, ScramDone, Throttled
 from mailraven.daemons.imap_server import logins
-from mailraven.daemons.imap_session import Session
+from mailraven.daemons.imap_session import PLUS, Session
 from mailraven.imap.commands import Authenticate, Login
 from mailraven.imap.errors import Refusal
 from mailraven.imap.states import State
@@ -87,11 +87,10 @@ async def _scram(session: Session, request: Authenticate) -> bytes:
     """Two messages each way; authd computes, we carry. RFC 5802 §3"""
     initial = request.initial
     first = initial if initial is not None else await session.challenge(b"")
-    tls = session.server.certificate
-    plus = "SCRAM-SHA-256-PLUS" in session.mechanisms()
-    binding = tls.end_point if tls and request.mechanism.endswith("-PLUS") else None
+    offered = PLUS in session.mechanisms()
+    binding = session.server.channel_binding if request.mechanism == PLUS else None
     auth, peer = session.server.auth, session.connection.peer[0]
-    answer = await auth.scram_first(session.id, first, peer, VIA, binding, plus)
+    answer = await auth.scram_first(session.id, first, peer, VIA, binding, offered)
     if not isinstance(answer, bytes):
         raise _wrong(answer)
     verdict = await auth.scram_final(session.id, await session.challenge(answer))

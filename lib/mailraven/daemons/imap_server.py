@@ -35,6 +35,12 @@ class ImapServer:
         """The configuration in force."""
         return self.service.config.imap
 
+    @property
+    def channel_binding(self) -> bytes:
+        """What SCRAM-SHA-256-PLUS binds to; empty when that is not offered."""
+        tls, offered = self.certificate, self.service.config.auth.channel_binding
+        return tls.end_point if tls and offered else b""
+
     def look_for_certificate(self) -> None:
         """Load a new or renewed certificate."""
         tls = self.service.config.tls

@@ -16,6 +16,7 @@ from mailraven.imap.view import NOBODY
 from mailraven.mail.errors import PeerError
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+PLUS = "SCRAM-SHA-256-PLUS"
 GREETED_TIMEOUT = 180.0  # seconds of silence before log-in
 AFTER_ANY = Telling()
 
@@ -110,8 +111,8 @@ class Session:
         """SASL mechanisms usable on this connection as it is now."""
         if not self.may_log_in():
             return ()
-        bound = self.connection.tls and self.server.certificate
-        return ("SCRAM-SHA-256-PLUS", *MECHANISMS) if bound else MECHANISMS
+        bound = self.connection.tls and self.server.channel_binding
+        return (PLUS, *MECHANISMS) if bound else MECHANISMS
 
     def capabilities_in(self, state: State) -> bytes:
         """The words of CAPABILITY on this connection in `state`."""

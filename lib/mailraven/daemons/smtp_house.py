@@ -61,6 +61,11 @@ class House:
         """The configuration in force."""
         return self.service.config
 
+    @property
+    def channel_binding(self) -> bytes:
+        """What SCRAM-SHA-256-PLUS binds to; empty when that is not offered."""
+        return self.tls.end_point if self.tls and self.config.auth.channel_binding else b""
+
     def make_maildirs(self, maildirs: Iterable[Path]) -> None:
         """Make what an account that was written by hand lacks. Raises TemporaryError."""
         for maildir in maildirs:

@@ -9,7 +9,13 @@ from typing import TypeVar
 from mailraven.auth.client import AuthClient, Granted, Refused, ScramDone, Throttled
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 
-MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
+MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+PLUS = "SCRAM-SHA-256-PLUS"
+
+
+def mechanisms(binding: bool) -> tuple[str, ...]:
+    """What a port of users offers over TLS, the best first."""
+    return (PLUS, *MECHANISMS) if binding else MECHANISMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ Answer = TypeVar("Answer", Granted, ScramDone, bytes)
 
 @dataclass(slots=True)
 class Login:
-    """The exchange with one client. `binding` is the tls-server-end-point, b"" without TLS."""
+    """The exchange with one client. `binding` is the tls-server-end-point, b"" without -PLUS."""
 
     auth: AuthClient
     session: str
@@ -83,7 +89,7 @@ class Login:
 
     async def _scram(self) -> Step:
         """client-first, server-first, client-final, server-final, and an empty response."""
-        plus = self.mechanism.endswith("-PLUS")
+        plus = self.mechanism == PLUS
         match self.said:
             case []:
                 return Challenge(b"")

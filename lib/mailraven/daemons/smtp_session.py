@@ -16,7 +16,7 @@ from mailraven.daemons.smtp_house import (
     octets,
     recipients,
 )
-from mailraven.daemons.smtp_login import MECHANISMS, Challenge, Login
+from mailraven.daemons.smtp_login import Challenge, Login, mechanisms
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_routing import route
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
@@ -51,6 +51,7 @@ class SmtpSession:
     connection: Connection
     id: str = field(default_factory=new_session)
     engine: ServerEngine = field(init=False)
+    binding: bytes = field(init=False)  # what -PLUS binds to; empty when it is not offered
     account: Account | None = None
     transaction: Transaction | None = None
     incoming: Incoming | None = None
@@ -58,20 +59,19 @@ class SmtpSession:
 
     def __post_init__(self) -> None:
         self.house.look_for_certificate()
+        self.binding = self.house.channel_binding
         self.engine = ServerEngine(self._port(), tls=self.connection.tls)
 
     def _port(self) -> Port:
         config, tls = self.house.config, self.house.tls
         offers_auth = self.kind in ("submission", "submissions")
-        plus = tls is not None and bool(tls.end_point)
-        mechanisms = tuple(name for name in MECHANISMS if plus or not name.endswith("-PLUS"))
         return Port(
             self.kind,
             config.hostname,
             message_size=config.smtp.message_size,
             recipients=config.smtp.recipients,
             starttls=tls is not None and self.kind in ("smtp", "submission"),
-            mechanisms=mechanisms if offers_auth else (),
+            mechanisms=mechanisms(bool(self.binding)) if offers_auth else (),
             plaintext_auth=config.smtp.plaintext_auth,
         )
 
@@ -328,8 +328,7 @@ class SmtpSession:
     async def _authenticate(self, event: Auth | AuthResponse | AuthCancelled) -> None:
         match event:
             case Auth(mechanism, initial):
-                tls = self.house.tls
-                binding = tls.end_point if tls and self.engine.tls else b""
+                binding = self.binding if self.engine.tls else b""
                 peer = self.connection.peer[0]
                 self.login = Login(self.house.auth, self.id, peer, self.kind, mechanism, binding)
                 await self._auth_step(initial)

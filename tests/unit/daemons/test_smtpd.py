@@ -18,6 +18,7 @@ from unit.daemons.smtp_house import (
     LARGE,
     LARGER,
     MAIL,
+    alice,
     answer_to,
     empty,
     lmtp,
@@ -91,6 +92,11 @@ def test_more_than_a_hundred_hops_are_a_loop(house: Demo) -> None:
         to = [f"bob@{DOMAIN}"]
         assert answer_to(smtp, "x@example.net", to, hop * 100 + MAIL).startswith("250 ")
         assert answer_to(smtp, "x@example.net", to, hop * 101 + MAIL).startswith("554 5.4.6 ")
+
+
+def test_a_channel_binding_is_not_offered_unless_configured(house: Demo) -> None:
+    with alice(house) as smtp:
+        assert smtp.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"]
 
 
 def test_strangers_reach_local_addresses_only(house: Demo) -> None:

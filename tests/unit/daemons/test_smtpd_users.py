@@ -32,7 +32,10 @@ from unit.daemons.smtp_house import (
 
 @pytest.fixture(scope="module")
 def running_house() -> Iterator[Demo]:
-    with new_house(3) as demo, running(demo, "authd", "smtpd", message_size="3M"):
+    with (
+        new_house(3) as demo,
+        running(demo, "authd", "smtpd", message_size="3M", auth_channel_binding="true"),
+    ):
         yield demo
 
 
