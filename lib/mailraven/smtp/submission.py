@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailraven.mail import headers
-from mailraven.mail.address_list import parse_address_list
+from mailraven.mail.authors import parse_authors
 from mailraven.mail.errors import PermanentError
 
 HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})  # not for the readers. RFC 5322 §3.6.3
@@ -34,14 +34,21 @@ def split_header(data: bytes) -> tuple[bytes, bytes]:
 def set_right(header: bytes, submitter: Submitter, date: str, message_id: str) -> bytes:
     """`header` without Bcc, and with From, Date and Message-ID where they are missing.
 
+    A Sender that is somebody else goes; one that several authors need comes (RFC 5322 §3.6.2).
     Raises PermanentError when From is not the submitter's own (RFC 6409 §8.1).
     """
     present = {name for name, _ in headers.fields(header)}
-    _check_from(header, submitter)
-    if present & HIDDEN:
-        header = headers.remove_fields(header, HIDDEN)
-    if b"from" not in present:
-        header = headers.add_field(header, b"From", b"<%s>" % submitter.address.encode())
+    authors = _own_authors(header, submitter)
+    unwanted = present & HIDDEN
+    if b"sender" in present and not _is_own_sender(header, submitter):
+        unwanted.add(b"sender")
+    if unwanted:
+        header = headers.remove_fields(header, unwanted)
+    me = b"<%s>" % submitter.address.encode()
+    if not authors:
+        header = headers.add_field(header, b"From", me)
+    if len(authors) > 1 and not headers.has_field(header, b"sender"):
+        header = headers.add_field(header, b"Sender", me)
     if b"date" not in present:
         header = headers.add_field(header, b"Date", date.encode())
     if b"message-id" not in present:
@@ -49,15 +56,26 @@ def set_right(header: bytes, submitter: Submitter, date: str, message_id: str) -
     return header
 
 
-def _check_from(header: bytes, submitter: Submitter) -> None:
+def _own_authors(header: bytes, submitter: Submitter) -> list[str]:
+    """The addresses in From, none without a From. Raises PermanentError for anybody else's."""
     values = headers.every(header, b"from")
     if len(values) > 1:  # readers would show another one than we check. RFC 5322 §3.6
         raise PermanentError(550, "5.6.0 more than one From field")
-    for value in values:
-        authors = [entry for entry in parse_address_list(value) if entry.host is not None]
-        if not authors:
-            raise PermanentError(550, "5.6.0 no address in the From field")
-        for author in authors:
-            address = b"%s@%s" % (author.mailbox or b"", author.host or b"")
-            if not submitter.may_use(address.decode(errors="replace")):
-                raise PermanentError(550, "5.7.1 the From address is not one of yours")
+    if not values:
+        return []
+    try:
+        authors = parse_authors(values[0])
+    except ValueError as error:
+        raise PermanentError(550, f"5.6.0 the From field has {error}") from None
+    if not all(map(submitter.may_use, authors)):
+        raise PermanentError(550, "5.7.1 the From address is not one of yours")
+    return authors
+
+
+def _is_own_sender(header: bytes, submitter: Submitter) -> bool:
+    values = headers.every(header, b"sender")
+    try:
+        senders = [sender for value in values for sender in parse_authors(value)]
+    except ValueError:
+        return False
+    return len(senders) == 1 and submitter.may_use(senders[0])
