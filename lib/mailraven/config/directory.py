@@ -103,17 +103,22 @@ class Directory:
         return self._expansion(list(accounts.values()), remote)
 
     def may_send_as(self, account: Account, address: str) -> bool:
-        """Its own address with any tag, its `senders`, and aliases that name it as a target."""
+        """Its own address with any tag, its `senders`, and aliases that name it as a target.
+
+        Whose mail it is, as `expand` finds it, decides: a tagged address that is an account or an
+        alias of its own belongs to that one.
+        """
         local, domain = _split(address)
         local = local.lower()
         if f"{local}@{domain}" in account.senders or f"*@{domain}" in account.senders:
             return True
-        if any(f"{n}@{domain}" == account.address for n in self._names(local, domain)):
+        if self._belongs_to(account, local, domain):
             return True
         found = self._find(local, domain)
-        return isinstance(found, Alias) and any(
-            self._names_account(target, account) for target in found.targets
-        )
+        if not isinstance(found, Alias):
+            return False
+        targets = ((name.lower(), host) for name, host in map(_split, found.targets))
+        return any(self._belongs_to(account, name, host) for name, host in targets)
 
     def domains(self) -> list[str]:
         """All domains, sorted. Reads the folder: for people, not per message."""
@@ -166,10 +171,12 @@ class Directory:
         name, tagged, _ = local.partition(settings.separator)
         return (local, name) if tagged and name else (local,)
 
-    def _names_account(self, target: str, account: Account) -> bool:
-        local, domain = _split(target)
-        names = self._names(local.lower(), domain)
-        return any(f"{name}@{domain}" == account.address for name in names)
+    def _belongs_to(self, account: Account, local: str, domain: str) -> bool:
+        """Whether this is the account's own address, though an alias may forward its mail."""
+        found = self._find(local, domain)
+        if isinstance(found, Alias):
+            return f"{found.name}@{domain}" == account.address
+        return found is not None and found.address == account.address
 
     def _domain(self, domain: str) -> DomainFile | None:
         try:

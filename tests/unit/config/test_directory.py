@@ -238,6 +238,40 @@ def test_an_account_sends_as_its_own_addresses_only(
     assert tree.directory.may_send_as(account, address) is allowed
 
 
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("bob@example.org", True),
+        ("bob-tag@example.org", True),
+        ("bob-boss@example.org", False),  # an account
+        ("bob-boss-tag@example.org", True),  # nobody's but what is left without its tag
+        ("bob-sales@example.org", False),  # an alias to another
+        ("bob-info@example.org", True),  # an alias to him
+        ("office@example.org", False),  # an alias to bob-boss, which is no tag of bob's
+        ("desk@example.org", True),  # an alias to a tag of his
+    ],
+)
+def test_a_tagged_address_of_another_is_not_ones_own(
+    tree: Tree, address: str, allowed: bool
+) -> None:
+    tree.domain("example.org", 'separator = "-"')
+    tree.account("bob@example.org")
+    tree.account("bob-boss@example.org")
+    tree.aliases("bob-sales: bob-boss\nbob-info: bob\noffice: bob-boss\ndesk: bob-desk\n")
+    account = tree.directory.account("bob@example.org")
+    assert account is not None
+    assert tree.directory.may_send_as(account, address) is allowed
+
+
+def test_who_forwards_his_mail_still_sends_as_himself(tree: Tree) -> None:
+    tree.account("bob@example.org")
+    tree.aliases("bob: far@example.net\nteam: bob\n")
+    account = tree.directory.account("bob@example.org")
+    assert account is not None
+    for address in ("bob@example.org", "bob+tag@example.org", "team@example.org"):
+        assert tree.directory.may_send_as(account, address)
+
+
 def test_a_catch_all_may_send_as_what_it_catches(tree: Tree) -> None:
     tree.account("alice@example.org")
     tree.account("bob@example.org")
