@@ -14,6 +14,9 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("queue", "smarthost_user"), "needs smarthost_password, too"
     if queue.smarthost_user and not queue.smarthost:
         yield ("queue", "smarthost_user"), "needs smarthost, too"
+    if queue.smarthost_user and queue.smarthost_tls != "required":
+        why = "must be required with smarthost_user: a password goes over verified TLS only"
+        yield ("queue", "smarthost_tls"), why
     if queue.delay_notice >= queue.lifetime:
         yield ("queue", "delay_notice"), "is not shorter than queue.lifetime"
 

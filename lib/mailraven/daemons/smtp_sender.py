@@ -141,6 +141,8 @@ class SmtpSender:
         await self._expect_ready()
 
     async def _log_in(self, hop: NextHop) -> None:
+        if not self.is_verified:  # whatever was configured. RFC 4954 §14
+            raise _failure("4.7.4 no password without verified TLS", "EHLO")
         self._engine.authenticate(hop.user, hop.password)
         event = await self._event()
         if isinstance(event, Refused):

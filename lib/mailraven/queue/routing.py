@@ -86,7 +86,8 @@ def next_hop(table: RoutingTable, domain: str) -> NextHop:
         return NextHop("host", host, port)
     if table.smarthost:
         host, port = _endpoint(table.smarthost)
-        tls, user, password = table.smarthost_tls, table.user, table.password
+        user, password = table.user, table.password
+        tls = "required" if user else table.smarthost_tls  # else a stranger hears the password
         return NextHop("host", host, port, tls=tls, user=user, password=password)
     if name.startswith("["):
         return NextHop("host", _literal(name), table.port)

@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from mailraven.daemons.outgoing import connect
+from mailraven.daemons.smtp_sender import SessionFailed, SmtpSender
 from mailraven.queue.entry import QueueEntry
+from mailraven.queue.routing import NextHop
+from mailraven.smtp.client import ClientEngine
 from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import Misbehaviour, SmtpServer
 
@@ -278,3 +282,27 @@ def test_credentials_never_go_in_plaintext(tmp_path: Path) -> None:
         assert not any(line.startswith(b"AUTH") for line in server.commands)
 
     asyncio.run(with_smarthost(tmp_path, server, "", check))
+
+
+@pytest.mark.parametrize("offered", [False, True], ids=["no TLS", "any certificate"])
+def test_a_session_without_verified_tls_never_hears_a_password(
+    tmp_path: Path, offered: bool
+) -> None:
+    """Even for a hop that does not demand TLS: the last lock before AUTH."""
+    context, _ = certificate(tmp_path, "smart.example")
+    lenient = ssl.create_default_context()
+    lenient.check_hostname = False
+    lenient.verify_mode = ssl.CERT_NONE
+
+    async def story() -> None:
+        async with SmtpServer(hello=OFFERS_AUTH, tls=context if offered else None) as server:
+            hop = NextHop("host", "127.0.0.1", server.port, user="me", password="pw")
+            connection = await connect("127.0.0.1", server.port)
+            sender = SmtpSender(connection, ClientEngine("mx"), "smart", 5.0)
+            with pytest.raises(SessionFailed) as caught:
+                await sender.open(hop, "127.0.0.1", lenient)
+            assert caught.value.outcome.reply.enhanced_status == "4.7.4"
+            connection.abort()
+            assert not any(line.startswith(b"AUTH") for line in server.commands)
+
+    asyncio.run(story())

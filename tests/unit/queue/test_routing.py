@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import dns.rcode
@@ -176,6 +177,13 @@ def test_smarthost_takes_all_but_fixed_routes() -> None:
     )
     assert next_hop(table, "fixed.example").host == "127.0.0.9"
     assert "p" not in repr(hop).split("password")[-1] or "password" not in repr(hop)
+
+
+def test_a_password_demands_tls_whatever_is_configured() -> None:
+    table = RoutingTable("mx", TABLE.is_local, TABLE.lmtp, {}, "smart.example:587", "opportunistic")
+    assert next_hop(table, "example.org").tls == "opportunistic"
+    table = replace(table, user="me", password="p")
+    assert next_hop(table, "example.org").tls == "required"
 
 
 def test_star_route_is_for_any_other_domain() -> None:
