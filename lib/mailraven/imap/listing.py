@@ -1,6 +1,6 @@
 """Which mailboxes LIST and LSUB name, and with what attributes (RFC 3501 §6.3.8, RFC 5258)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailraven.imap.commands import List
@@ -34,16 +34,14 @@ class Entry:
 def entries(request: List, mailboxes: Iterable[Listed]) -> list[Entry]:
     """The answers to `request`, INBOX first, then by name."""
     tree = _with_parents(mailboxes)
-    fits = _matcher_of_any([matcher(request.reference, text) for text in request.patterns])
+    matchers = [matcher(request.reference, text) for text in dict.fromkeys(request.patterns)]
+    fitting = {name for name in tree if any(fits(name) for fits in matchers)}
     if request.lsub:
-        return _subscriptions(tree, fits)
-    names = sorted(tree, key=_order)
-    parents = {parent for name in names if tree[name].exists for parent in _parents(name)}
-    above = _above_matches(request, tree, fits)
+        return _subscriptions(tree, fitting)
+    parents = _above(name for name, mailbox in tree.items() if mailbox.exists)
+    above = _above_matches(request, tree, fitting)
     found = []
-    for name in names:
-        if not fits(name):
-            continue
+    for name in sorted(fitting, key=_order):
         childinfo = tuple(word for word, superiors in above.items() if name in superiors)
         if childinfo or _is_selected(tree[name], request.selection, name in parents):
             found.append(_entry(request, tree[name], name in parents, childinfo))
@@ -74,40 +72,29 @@ def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: boo
 
 
 def _above_matches(
-    request: List, tree: dict[str, Listed], fits: Callable[[str], bool]
+    request: List, tree: dict[str, Listed], fitting: set[str]
 ) -> dict[bytes, set[str]]:
     """With RECURSIVEMATCH: for each criterion, the names above a match outside the patterns."""
     above: dict[bytes, set[str]] = {}
     if b"RECURSIVEMATCH" not in request.selection:
         return above
-    for word in (b"SUBSCRIBED", b"SPECIAL-USE"):
-        if word in request.selection:
-            above[word] = set()
-    for name, mailbox in tree.items():
-        if fits(name):
-            continue
-        if mailbox.subscribed and b"SUBSCRIBED" in above:
-            above[b"SUBSCRIBED"].update(_parents(name))
-        if mailbox.special_use and b"SPECIAL-USE" in above:
-            above[b"SPECIAL-USE"].update(_parents(name))
+    outside = [mailbox for name, mailbox in tree.items() if name not in fitting]
+    if b"SUBSCRIBED" in request.selection:
+        above[b"SUBSCRIBED"] = _above(mailbox.name for mailbox in outside if mailbox.subscribed)
+    if b"SPECIAL-USE" in request.selection:
+        above[b"SPECIAL-USE"] = _above(mailbox.name for mailbox in outside if mailbox.special_use)
     return above
 
 
-def _subscriptions(tree: dict[str, Listed], fits: Callable[[str], bool]) -> list[Entry]:
+def _subscriptions(tree: dict[str, Listed], fitting: set[str]) -> list[Entry]:
     """LSUB: subscribed names, and \\Noselect for a parent that stands for its children.
 
     RFC 3501 §6.3.9: "%" must not hide a subscribed child of an unsubscribed parent.
     """
     subscribed = {name for name, mailbox in tree.items() if mailbox.subscribed}
-    implied = {
-        parent
-        for name in subscribed
-        if not fits(name)
-        for parent in _parents(name)
-        if parent not in subscribed
-    }
+    implied = _above(subscribed - fitting) - subscribed
     found = []
-    for name in sorted(filter(fits, subscribed | implied), key=_order):
+    for name in sorted(fitting & (subscribed | implied), key=_order):
         usable = name in subscribed and tree[name].exists and tree[name].selectable
         found.append(Entry(name, () if usable else (b"\\Noselect",)))
     return found
@@ -116,19 +103,20 @@ def _subscriptions(tree: dict[str, Listed], fits: Callable[[str], bool]) -> list
 def _with_parents(mailboxes: Iterable[Listed]) -> dict[str, Listed]:
     """By name, with the levels between that are no mailboxes themselves."""
     tree = {mailbox.name: mailbox for mailbox in mailboxes}
-    for name in list(tree):
-        for parent in _parents(name):
-            tree.setdefault(parent, Listed(parent, selectable=False, exists=False))
+    for name in _above(tree) - tree.keys():
+        tree[name] = Listed(name, selectable=False, exists=False)
     return tree
 
 
-def _parents(name: str) -> list[str]:
-    pieces = name.split(SEPARATOR)
-    return [SEPARATOR.join(pieces[:count]) for count in range(1, len(pieces))]
-
-
-def _matcher_of_any(matchers: Sequence[Callable[[str], bool]]) -> Callable[[str], bool]:
-    return lambda name: any(fits(name) for fits in matchers)
+def _above(names: Iterable[str]) -> set[str]:
+    """All names above some of these; a level that is known has known ones above it."""
+    above: set[str] = set()
+    for name in names:
+        parent = name.rpartition(SEPARATOR)[0]
+        while parent and parent not in above:
+            above.add(parent)
+            parent = parent.rpartition(SEPARATOR)[0]
+    return above
 
 
 def _order(name: str) -> tuple[bool, str]:

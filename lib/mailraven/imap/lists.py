@@ -7,7 +7,7 @@ from mailraven.mail.errors import PeerError
 SELECTION = frozenset({b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"})
 RETURN = frozenset({b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"})
 STATUS_ITEMS = frozenset({b"MESSAGES", b"RECENT", b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN"})
-PATTERN_LIMIT = 100  # patterns in one LIST
+PATTERN_LIMIT = 20  # patterns in one LIST
 
 
 def list_mailboxes(cursor: Cursor) -> List:

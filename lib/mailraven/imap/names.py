@@ -6,12 +6,13 @@ Inside the server a name is a `str` with "/" between levels, and INBOX is spelle
 import binascii
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from mailraven.mail.errors import PeerError
 
 SEPARATOR = "/"
 NAME_LIMIT = 1024  # octets of UTF-8 in a whole name
-WILDCARD_LIMIT = 32  # runs of wildcards in one pattern of LIST
+WILDCARD_LIMIT = 10  # runs of wildcards in one pattern of LIST
 
 SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-|([^&\x20-\x7e]+|&)")
 UNENCODED = re.compile(r"([^\x20-\x7e]+)|&")
@@ -41,40 +42,53 @@ def encode_name(name: str, *, utf8: bool) -> bytes:
 def matcher(reference: str, pattern: str) -> Callable[[str], bool]:
     """Whether a name matches LIST's `pattern` below `reference`; "*" any, "%" within one level.
 
-    RFC 3501 §6.3.8. Raises PeerError for more than WILDCARD_LIMIT wildcards. Runs of them are
-    joined, so that matching cannot take exponential time.
+    RFC 3501 §6.3.8. Raises PeerError for more than WILDCARD_LIMIT wildcards, runs of them counted
+    once.
     """
     whole = reference + pattern
     if _is_inbox(whole):
         whole = "INBOX" + whole[5:]
-    wildcards = re.split(r"([*%]+)", whole)
-    if wildcards == [whole]:
+    pieces = re.split(r"([*%]+)", whole)
+    if pieces == [whole]:
         return whole.__eq__
-    if len(wildcards) > 2 * WILDCARD_LIMIT:
+    if len(pieces) > 2 * WILDCARD_LIMIT + 1:
         raise PeerError("too many wildcards")
-    return lambda name: _matches(wildcards, name)
+    if pieces in (["", "*", ""], ["", "%", ""]):
+        return lambda name: pieces[1] == "*" or SEPARATOR not in name
+    return lambda name: _matches(pieces, name)
 
 
 def _matches(pieces: list[str], name: str) -> bool:
-    """Match literal pieces (even places) and wildcard runs (odd places) in O(pieces x name)."""
-    if not name.startswith(pieces[0]):
+    """Match literal pieces (even places) and wildcard runs (odd places), whatever they are.
+
+    The places in `name` that the pattern so far may reach are the bits of one integer, so an octet
+    of the pattern costs a shift, and nothing is tried twice.
+    """
+    if not (name.startswith(pieces[0]) and name.endswith(pieces[-1])):
         return False
-    ends = {len(pieces[0])}  # where the pieces so far may end
-    for place in range(1, len(pieces), 2):
-        ends = _after(pieces[place], pieces[place + 1], name, ends)
-        if not ends:
+    where = _places(name)
+    within = ((1 << len(name)) - 1) ^ where.get(SEPARATOR, 0)  # "%" goes on from these
+    reached = 1 << len(pieces[0])
+    for at in range(1, len(pieces), 2):
+        if "*" in pieces[at]:
+            reached = (2 << len(name)) - (reached & -reached)  # all from the lowest on
+        else:
+            # The carry of the addition runs to the end of the level.
+            reached |= ((reached & within) + within) ^ within
+        for character in pieces[at + 1]:
+            reached = (reached & where.get(character, 0)) << 1
+        if not reached:
             return False
-    return len(name) in ends
+    return bool(reached >> len(name) & 1)
 
 
-def _after(wildcard: str, literal: str, name: str, ends: set[int]) -> set[int]:
-    starts: set[int] = set()
-    for end in sorted(ends):
-        if end in starts:
-            continue  # what is reachable from here is already there
-        stop = len(name) if "*" in wildcard else name.find(SEPARATOR, end)
-        starts.update(range(end, (len(name) if stop < 0 else stop) + 1))
-    return {start + len(literal) for start in starts if name.startswith(literal, start)}
+@lru_cache(1)  # the patterns of one LIST are held against one name after the other
+def _places(name: str) -> dict[str, int]:
+    """For each character the places where it stands, as bits."""
+    where: dict[str, int] = {}
+    for at, character in enumerate(name):
+        where[character] = where.get(character, 0) | 1 << at
+    return where
 
 
 def _is_inbox(name: str) -> bool:

@@ -19,6 +19,7 @@ from mailraven.store.errors import (
     MailboxExists,
     NoSuchMailbox,
     StoreUnavailable,
+    TooManySubscriptions,
     store_errors,
 )
 from mailraven.store.journal import keyword_line
@@ -36,6 +37,8 @@ from mailraven.store.names import (
 
 SUBSCRIPTIONS = "mailraven.subscriptions"
 SPECIAL_USE = "mailraven.special-use"
+SUBSCRIPTION_LIMIT = 10_000  # names of one account: each LIST goes through them
+SUBSCRIPTION_SIZE = 512 << 10  # characters in all these names
 ACCOUNT_LOCK = "mailraven.account.lock"
 FIRST_MAILBOXES = {
     "Sent": "\\Sent",
@@ -147,7 +150,10 @@ def rename(maildir: Path, old: str, new: str) -> None:
 
 
 def subscribe(maildir: Path, name: str) -> None:
-    """Add `name` to the subscriptions; it need not exist. RFC 9051 §6.3.7"""
+    """Add `name` to the subscriptions; it need not exist. RFC 9051 §6.3.7
+
+    Raises TooManySubscriptions, BadMailboxName.
+    """
     _change_subscriptions(maildir, add={canonical(name)}, remove=set())
 
 
@@ -161,7 +167,13 @@ def _change_subscriptions(maildir: Path, add: set[str], remove: set[str]) -> Non
         names = set(_read_lines(maildir / SUBSCRIPTIONS))
         changed = (names | add) - remove
         if changed != names:
+            if not changed <= names and _are_too_many(changed):
+                raise TooManySubscriptions
             _write_lines(maildir / SUBSCRIPTIONS, sorted(changed))
+
+
+def _are_too_many(names: set[str]) -> bool:
+    return len(names) > SUBSCRIPTION_LIMIT or sum(map(len, names)) > SUBSCRIPTION_SIZE
 
 
 def _folders(maildir: Path) -> Iterator[str]:

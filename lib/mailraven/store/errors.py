@@ -65,6 +65,13 @@ class TooManyKeywords(PermanentError):
         super().__init__(552, "5.2.2 a mailbox holds at most 26 keywords")
 
 
+class TooManySubscriptions(PermanentError):
+    """The account has subscribed to as many names as it may. IMAP: NO [LIMIT]."""
+
+    def __init__(self) -> None:
+        super().__init__(552, "5.2.2 too many subscriptions")
+
+
 class MessageGone(PermanentError):
     """The message was expunged meanwhile. IMAP: NO [EXPUNGEISSUED]."""
 

@@ -5,7 +5,7 @@ import pytest
 from mailraven.imap.commands import List
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.listing import Entry, Listed, entries
-from mailraven.imap.lists import list_mailboxes
+from mailraven.imap.lists import PATTERN_LIMIT, list_mailboxes
 from mailraven.imap.responses import list_line
 from mailraven.mail.errors import PeerError
 
@@ -71,3 +71,15 @@ def test_unknown_options_are_bad(arguments: bytes) -> None:
 def test_childinfo_follows_the_name() -> None:
     line = list_line("x", [b"\\HasChildren"], utf8=False, childinfo=[b"SUBSCRIBED"])
     assert line == b'* LIST (\\HasChildren) "/" "x" ("CHILDINFO" ("SUBSCRIBED"))\r\n'
+
+
+def test_each_pattern_is_held_against_each_name_once_however_deep_the_tree_is() -> None:
+    deep = [Listed("/".join(f"{n}-{at}" for at in range(100)), subscribed=True) for n in range(300)]
+    request = list_mailboxes(Cursor(b'(SUBSCRIBED RECURSIVEMATCH) "" (%)'))
+    assert len(entries(request, deep)) == 300
+
+
+def test_a_command_has_a_bounded_number_of_patterns() -> None:
+    list_mailboxes(Cursor(b'"" (' + b" ".join([b"*"] * PATTERN_LIMIT) + b")"))
+    with pytest.raises(PeerError):
+        list_mailboxes(Cursor(b'"" (' + b" ".join([b"*"] * (PATTERN_LIMIT + 1)) + b")"))

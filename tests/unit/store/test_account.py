@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailraven.store import account
-from mailraven.store.account import list_mailboxes
-from mailraven.store.errors import BadMailboxName, MailboxExists, NoSuchMailbox
+from mailraven.store.account import SUBSCRIPTION_LIMIT, list_mailboxes
+from mailraven.store.errors import (
+    BadMailboxName,
+    MailboxExists,
+    NoSuchMailbox,
+    TooManySubscriptions,
+)
 from mailraven.store.names import canonical, find, folder_name, name_of, place_of
 
 
@@ -139,6 +144,20 @@ def test_special_use_follows_a_rename(maildir: Path) -> None:
     account.rename(maildir, "Sent", "Gesendet")
     uses = {info.name: info.special_use for info in list_mailboxes(maildir)}
     assert uses["Gesendet"] == "\\Sent"
+
+
+def test_subscriptions_are_bounded(maildir: Path) -> None:
+    many = [f"x{n}" for n in range(SUBSCRIPTION_LIMIT)]
+    (maildir / account.SUBSCRIPTIONS).write_text("\n".join(many))
+    with pytest.raises(TooManySubscriptions):
+        account.subscribe(maildir, "one more")
+    account.subscribe(maildir, "x5")
+    account.unsubscribe(maildir, "x5")
+    account.subscribe(maildir, "y")
+    (maildir / account.SUBSCRIPTIONS).write_text("\n".join(name + "y" * 100 for name in many))
+    account.unsubscribe(maildir, "x6" + "y" * 100)
+    with pytest.raises(TooManySubscriptions):
+        account.subscribe(maildir, "short")
 
 
 def test_subscriptions_outlive_their_mailbox(maildir: Path) -> None:
