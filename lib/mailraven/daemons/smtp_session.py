@@ -97,6 +97,8 @@ class SmtpSession:
             )
 
     async def _send(self) -> None:
+        if self.engine.awaits_data:
+            await self.house.deliverer.room()
         data = self.engine.data_to_send()
         if data:
             self.connection.write(data)

@@ -171,6 +171,11 @@ class ServerEngine:
             self.closed = True
 
     @property
+    def awaits_data(self) -> bool:
+        """Whether what is to be sent ends in 354: the sender waits for it with the message."""
+        return self._in_body and self._state == BODY and not self._lines and bool(self._out)
+
+    @property
     def protocol(self) -> str:
         """The name for Received's "with"."""
         return offers.protocol(

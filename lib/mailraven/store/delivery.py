@@ -20,6 +20,7 @@ import queue
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from mailraven.observe import log
 from mailraven.store.cache import append_records, make_record
 
 BATCH_LIMIT = 64  # messages committed together
+WAITING_LIMIT = 8  # small messages waiting for a commit; with more, `room` makes senders wait
+ROOM_SECONDS = 0.2  # at most
 WRITEV_LIMIT = 1000  # buffers of one writev(2); the kernel takes 1024
 
 _serial = itertools.count()
@@ -76,6 +79,8 @@ class Deliverer:
         self._small: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._large: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._waiting = 0  # small messages not committed yet
+        self._queue: deque[asyncio.Future[None]] = deque()  # who waits for room, in order
         self._threads = [
             threading.Thread(target=self._run, args=(jobs,), name="deliver", daemon=True)
             for jobs in (self._small, self._large)
@@ -91,8 +96,25 @@ class Deliverer:
         """
         told: asyncio.Future[None] = self._loop.create_future()
         job = _Job(maildirs, content, told, unique_name(time.time(), content.size))
-        (self._large if content.spilled else self._small).put(job)
+        if content.spilled:
+            self._large.put(job)
+        else:
+            self._waiting += 1
+            self._small.put(job)
         return told
+
+    async def room(self) -> None:
+        """Wait while many messages wait for the disk, first come first served.
+
+        To be asked before a sender is told to send the data: so he waits where it costs no memory,
+        and once he has sent it, the reply comes soon. One is let go on for each message committed.
+        """
+        if self._queue or self._waiting >= WAITING_LIMIT:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._queue.append(turn)
+            with suppress(TimeoutError):  # whoever was let in before may be slow to send
+                async with asyncio.timeout(ROOM_SECONDS):
+                    await turn
 
     def close(self) -> None:
         """Commit what waits and end the threads."""
@@ -111,19 +133,27 @@ class Deliverer:
             _commit_or_fail(batch)
             if batch:
                 with suppress(RuntimeError):  # the loop has ended; nobody waits any more
-                    self._loop.call_soon_threadsafe(_tell, batch)
+                    self._loop.call_soon_threadsafe(self._tell, batch)
             if len(batch) < len(jobs):
                 return
 
+    def _tell(self, batch: list[_Job]) -> None:
+        for job in batch:
+            self._waiting -= job.content.spilled is None
+            self._let_one_in()
+            if job.told.done():
+                continue  # the session is gone; the message is there all the same
+            if job.failure is None:
+                job.told.set_result(None)
+            else:
+                job.told.set_exception(job.failure)
 
-def _tell(batch: list[_Job]) -> None:
-    for job in batch:
-        if job.told.done():
-            continue  # the session is gone; the message is there all the same
-        if job.failure is None:
-            job.told.set_result(None)
-        else:
-            job.told.set_exception(job.failure)
+    def _let_one_in(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():  # else its session is gone
+                turn.set_result(None)
+                return
 
 
 def _commit_or_fail(batch: list[_Job]) -> None:

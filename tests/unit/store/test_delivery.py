@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailraven.store import delivery
 from mailraven.store.delivery import Content, Deliverer
 
 MESSAGE = b"From: <a@example.org>\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -92,3 +93,32 @@ def test_no_250_when_the_folder_cannot_be_made_durable(
     (result,) = asyncio.run(with_deliverer(([box], Content(len(MESSAGE), [MESSAGE]))))
     assert isinstance(result, OSError)
     assert delivered(box) == []
+
+
+def test_senders_wait_for_room_in_turn_and_never_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = maildir(tmp_path, "alice")
+    content = Content(len(MESSAGE), [MESSAGE])
+
+    async def main() -> list[str]:
+        deliverer = Deliverer()
+        told: list[str] = []
+
+        async def wait(name: str) -> None:
+            await deliverer.room()
+            told.append(name)
+
+        await deliverer.room()  # nothing waits: at once
+        jobs = [deliverer.deliver([box], content) for _ in range(delivery.WAITING_LIMIT)]
+        waiters = [asyncio.create_task(wait(name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        assert told == []
+        await asyncio.gather(*jobs, *waiters)
+        monkeypatch.setattr(delivery, "ROOM_SECONDS", 0.01)
+        monkeypatch.setattr(delivery, "WAITING_LIMIT", 0)
+        await deliverer.room()  # nothing is ever committed now, and yet it returns
+        await asyncio.to_thread(deliverer.close)
+        return told
+
+    assert asyncio.run(main()) == ["first", "second"]
