@@ -31,6 +31,7 @@ Compaction writes the fold as a new file and renames it; readers notice the othe
 
 import os
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from operator import lt
@@ -43,6 +44,9 @@ NAME = "mailraven.journal"
 LOCK_NAME = "mailraven.lock"
 FIRST_WORD = b"mailraven-journal"
 VERSION = b"1"
+
+UID_LIMIT = 1 << 32  # UIDs stay below. RFC 9051 §2.3.1.1
+MODSEQ_LIMIT = 1 << 63  # MODSEQs stay below, sizes and dates too. RFC 7162 §3.1
 
 _RUN = re.compile(rb"(?:a [^\n]*\n)+|(?:x [^\n]*\n)+|[^\n]*\n")
 _AWKWARD = re.compile(rb"[^!-$&-~]")
@@ -158,21 +162,21 @@ class Fold:
         state = self.state
         match fields:
             case ["f", uid, modseq, letters]:
-                state.set_mask(int(uid), int(modseq), _mask(letters))
+                state.set_mask(_uid(uid), _modseq(modseq), _mask(letters))
                 state.highest_modseq = max(state.highest_modseq, int(modseq))
             case ["r", uid]:
-                state.recent_from = max(state.recent_from, int(uid))
+                state.recent_from = max(state.recent_from, _uid(uid))
             case ["k", letter, keyword] if len(letter) == 1:
                 self._keyword(ord(letter) - ord("a"), unescape(keyword))
             case ["n", uid, modseq]:
-                state.uid_next = max(state.uid_next, int(uid))
-                state.highest_modseq = max(state.highest_modseq, int(modseq))
+                state.uid_next = max(state.uid_next, _uid(uid))
+                state.highest_modseq = max(state.highest_modseq, _modseq(modseq))
             case ["h", modseq]:
-                state.history_from = max(state.history_from, int(modseq))
+                state.history_from = max(state.history_from, _modseq(modseq))
             case ["b", boot]:
                 self.boot = boot
             case ["c" | "d" as kind, uid, modseq]:
-                self._ceiling(kind, int(uid), int(modseq))
+                self._ceiling(kind, _uid(uid), _modseq(modseq))
             case _:
                 self.damaged = True
 
@@ -194,7 +198,7 @@ class Fold:
         words = text.split()
         try:
             if len(words) % 3 == 0 and set(words[::3]) == {b"x"}:
-                numbers = (map(int, words[1::3]), map(int, words[2::3]))
+                numbers = (map(_uid, words[1::3]), map(_modseq, words[2::3]))
                 return list(zip(*numbers, strict=True))
         except ValueError:
             pass
@@ -213,12 +217,11 @@ class Fold:
     def _arrive(self, line: str) -> bool:
         try:
             _, uid, modseq, letters, size, date, base = line.split()
-            number, message = int(uid), _arrival(letters, size, date, base)
+            number, message = _uid(uid), _arrival(letters, size, date, base)
             if number <= self.state.last_uid or message.base in self.state.by_base:
                 return False
-            self.state.highest_modseq = max(self.state.highest_modseq, int(modseq))
-            self.state.arrive(number, int(modseq), message)
-        except (ValueError, OverflowError):
+            self.state.arrive(number, _modseq(modseq), message)
+        except ValueError:
             return False
         return True
 
@@ -232,11 +235,12 @@ class Fold:
             # The last field of a line and the "a" of the next are one word: "BASE\na".
             if len(words) != 6 * text.count(b"\n") + 1:
                 return False
-            uids = list(map(int, words[1::6]))
-            modseqs = list(map(int, words[2::6]))
+            uids = array("L", map(int, words[1::6]))
+            modseqs, sizes, dates = (array("Q", map(int, words[n::6])) for n in (2, 4, 5))
             masks = {letters: _mask(letters) for letters in set(words[3::6])}
-            sizes, dates = list(map(int, words[4::6])), list(map(int, words[5::6]))
-        except ValueError:
+        except (ValueError, OverflowError):
+            return False
+        if uids[-1] >= UID_LIMIT or max(map(max, (modseqs, sizes, dates))) >= MODSEQ_LIMIT:
             return False
         bases = [word[:-2] for word in words[6:-1:6]] + [words[-1][:-1]]
         by_base = dict(zip(bases, uids, strict=True))
@@ -265,14 +269,30 @@ def _mask(letters: str) -> int:
     return 0 if letters == "-" else mask_of_letters(letters)
 
 
+def _uid(word: str | bytes) -> int:
+    return _number(word, UID_LIMIT)
+
+
+def _modseq(word: str | bytes) -> int:
+    return _number(word, MODSEQ_LIMIT)
+
+
+def _number(word: str | bytes, limit: int) -> int:
+    """Raises ValueError for what would not fit into the arrays: a damaged line, not a message."""
+    number = int(word)
+    if not 0 <= number < limit:
+        raise ValueError(word)
+    return number
+
+
 def _arrival(letters: str, size: str, date: str, base: str) -> Arrival:
-    return Arrival(unescape(base), _mask(letters), int(size), int(date))
+    return Arrival(unescape(base), _mask(letters), _modseq(size), _modseq(date))
 
 
 def _pair(line: bytes) -> Iterable[tuple[int, int]]:
     try:
         _, uid, modseq = line.split()
-        return [(int(uid), int(modseq))]
+        return [(_uid(uid), _modseq(modseq))]
     except ValueError:
         return []
 

@@ -40,17 +40,13 @@ class JournalFile:
     __slots__ = ("_fold", "_folder", "fd", "inode", "position")
 
     def __init__(self, folder: str, fd: int, data: bytes) -> None:
-        """Takes `fd` over; `data` is all that it holds. Raises BadJournal, `fd` is closed then."""
-        try:
-            uid_validity, start = uid_validity_of(data)
-        except BadJournal:
-            os.close(fd)
-            raise
+        """Takes `fd` over if it raises nothing; `data` is all that it holds. Raises BadJournal."""
+        uid_validity, start = uid_validity_of(data)
         self._folder = folder
         self._fold = Fold(MailboxState(uid_validity))
-        self.fd = fd
         self.inode = os.fstat(fd).st_ino
         self.position = start + self._fold.feed(data[start:])
+        self.fd = fd
 
     @classmethod
     def read(cls, folder: str) -> "JournalFile | None":
@@ -59,13 +55,16 @@ class JournalFile:
             fd = os.open(f"{folder}/{NAME}", os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        chunks = []
-        while chunk := os.read(fd, max(READ_CHUNK, os.fstat(fd).st_size)):
-            chunks.append(chunk)
         try:
+            chunks = []
+            while chunk := os.read(fd, max(READ_CHUNK, os.fstat(fd).st_size)):
+                chunks.append(chunk)
             return cls(folder, fd, b"".join(chunks))
-        except BadJournal:
-            return None
+        except BaseException as error:
+            os.close(fd)
+            if isinstance(error, BadJournal):
+                return None
+            raise
 
     @property
     def state(self) -> MailboxState:

@@ -192,7 +192,8 @@ def _measure(folder: MailboxFolder, place: str, name: str) -> Arrival | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     base = split_name(name)[0]
-    return Arrival(base, mask_of(name), status.st_size, int(status.st_mtime))
+    date = max(0, int(status.st_mtime))  # a file may claim to be older than 1970
+    return Arrival(base, mask_of(name), status.st_size, date)
 
 
 def _finish(folder: MailboxFolder, name: str) -> bool:

@@ -77,6 +77,46 @@ def test_lines_that_make_no_sense_cost_only_themselves() -> None:
     assert fold.damaged
 
 
+HUGE = (
+    "a 99999999999999999999999 4 - 1 1 four",
+    "a 4294967296 4 - 1 1 four",
+    "a 4 99999999999999999999999 - 1 1 four",
+    "a 4 4 - 99999999999999999999999 1 four",
+    "a 4 4 - 1 -1 four",
+    "f 1 99999999999999999999999 S",
+    "x 99999999999999999999999 4",
+    "n 99999999999999999999999 4",
+    "c 99999999999999999999999 4",
+    "r -1",
+)
+
+
+@pytest.mark.parametrize("line", HUGE)
+def test_a_number_that_no_message_has_costs_only_its_line(line: str) -> None:
+    fold = folded(lines(2) + f"{line}\n" + arrival_line(5, 5, Arrival("five", 0, 1, 1)))
+    assert fold.damaged
+    assert list(fold.state.uids) == [1, 2, 5]
+    assert (fold.state.uid_next, fold.state.highest_modseq) == (6, 5)
+    columns = (fold.state.masks, fold.state.sizes, fold.state.dates, fold.state.bases)
+    assert [len(column) for column in columns] == [3] * 4
+    snapshot(fold.state, "boot", (900, 800))
+
+
+def test_a_journal_that_cannot_be_read_leaves_no_descriptor(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reopened(folder).close()
+
+    def fail(fold: Fold, data: bytes) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(Fold, "feed", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(MemoryError):
+        JournalFile.read(folder)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_no_line_gives_a_uid_or_a_file_twice() -> None:
     fold = folded(lines(3) + arrival_line(2, 9, Arrival("other", 0, 1, 1)))
     fold.feed(arrival_line(9, 9, Arrival("m1", 0, 1, 1)).encode())

@@ -170,3 +170,14 @@ def test_without_watches_left_a_refresh_looks_itself(tmp_path: Path) -> None:
         store.shut()
 
     tell(tmp_path, story)
+
+
+def test_a_file_older_than_1970_does_not_close_the_mailbox(tmp_path: Path) -> None:
+    async def story(_: MailStore, maildir: Path) -> None:
+        os.utime(put(maildir, "cur/old:2,S"), (-1_000_000, -1_000_000))
+        for _ in range(2):
+            async with watched_store() as store:
+                inbox = await store.open(maildir, "INBOX")
+                assert (list(inbox.uids), list(inbox.dates)) == ([1], [0])
+
+    tell(tmp_path, story)
