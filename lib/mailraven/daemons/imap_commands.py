@@ -27,6 +27,7 @@ CODES: dict[type[Exception], str] = {
     errors.MailboxExists: "ALREADYEXISTS",
     errors.BadMailboxName: "CANNOT",
     errors.TooManyKeywords: "LIMIT",
+    errors.TooManySubscriptions: "LIMIT",
     errors.MessageGone: "EXPUNGEISSUED",
     errors.MailboxBusy: "INUSE",
     errors.StoreFull: "OVERQUOTA",
@@ -72,8 +73,7 @@ async def _conclude(
     elif session.selected and not session.selected.mailbox.gone:
         await session.catch_up()
     session.engine.finish(status, text)
-    if session.selected and session.selected.mailbox.gone:
-        session.engine.bye(b"the selected mailbox was deleted")
+    session.leave_if_lost()
 
 
 def _refusal_text(error: TemporaryError | PermanentError) -> bytes:

@@ -13,7 +13,7 @@ async def idle(session: Session) -> bytes:
     if session.selected:
         await session.selected.mailbox.refresh()
     session.engine.begin_idle()
-    session.announce()
+    session.on_change()
     try:
         event = await session.next_event()
     finally:

@@ -31,6 +31,14 @@ class Selected:
     read_only: bool
     keywords_told: int  # how many keywords the last FLAGS response named
     recent_told: int = 0  # what the last RECENT response said
+    out_of_step: bool = False  # more changed than can be told in order
+
+    @property
+    def farewell(self) -> bytes:
+        """Why the session must end; empty while it need not."""
+        if self.mailbox.gone:
+            return b"the selected mailbox was deleted"
+        return b"too many changes to tell them one by one" if self.out_of_step else b""
 
     def places(self, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
         """The places in the view that a set names. Raises PeerError for a wrong number."""

@@ -14,6 +14,7 @@ from mailraven.imap.events import Event, Response
 from mailraven.imap.states import State
 from mailraven.imap.view import NOBODY
 from mailraven.mail.errors import PeerError
+from mailraven.store.errors import OutOfStep
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
 PLUS = "SCRAM-SHA-256-PLUS"
@@ -138,7 +139,11 @@ class Session:
         if selected is None:
             return
         mailbox, view = selected.mailbox, selected.view
-        changes = mailbox.changes_since(view.position, self.on_change)
+        try:
+            changes = mailbox.changes_since(view.position, self.on_change)
+        except OutOfStep:
+            selected.out_of_step = True
+            return
         recent = view.recent_count()
         if changes or view.gone:
             view.position += len(changes)
@@ -158,7 +163,15 @@ class Session:
             self.behind = asyncio.create_task(self._push_when_read())
             return
         self.announce()
+        self.leave_if_lost()
         self.flush()
+        if self.engine.closed:
+            self.connection.close()
+
+    def leave_if_lost(self) -> None:
+        """Say BYE when there is no way on with the selected mailbox. RFC 2180 §3"""
+        if self.selected and self.selected.farewell and not self.engine.closed:
+            self.engine.bye(self.selected.farewell)
 
     async def _push_when_read(self) -> None:
         with suppress(Closed):

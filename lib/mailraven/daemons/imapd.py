@@ -7,7 +7,7 @@ from functools import partial
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.connection import Closed, Connection, Listener
 from mailraven.daemons.control import Message
 from mailraven.daemons.imap_commands import answer
 from mailraven.daemons.imap_server import ImapServer, connections
@@ -116,6 +116,9 @@ async def converse(session: Session) -> None:
                 await answer(session, event)
     except TimeoutError:
         session.engine.bye(b"[UNAVAILABLE] idle for too long")
+    except Closed:
+        if not session.engine.closed:
+            raise  # the client has gone; else we have said BYE, and it must still go out
     session.flush()
 
 

@@ -1,0 +1,108 @@
+"""Sessions of imapd that cannot go on end with BYE, and nobody else's does."""
+
+from pathlib import Path
+
+import pytest
+
+from mailraven.store import account as folders
+from mailraven.store import state
+from mailraven.store.mailbox import AppendData
+from unit.daemons.imap_house import ImapHouse, play
+
+BYE = b"* BYE too many changes to tell them one by one\r\n"
+
+
+@pytest.fixture(autouse=True)
+def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "LOG_LIMIT", 10)
+
+
+async def deliver(house: ImapHouse, count: int) -> None:
+    """So many messages arrive in one turn of the loop."""
+    inbox = await house.store.open(house.maildir, "INBOX")
+    await inbox.append_all([AppendData([b"Subject: %d\r\n\r\n" % n]) for n in range(count)])
+    await house.store.close(inbox)
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (b"b NOOP", b"b OK done\r\n"),
+        (b"b FETCH 1 FLAGS", b"* 1 FETCH (FLAGS (\\Recent))\r\nb OK fetched\r\n"),
+        (b"b SEARCH ALL", b"* SEARCH 1\r\nb OK searched\r\n"),
+        (b"b CREATE x", b"b OK created\r\n"),
+    ],
+)
+def test_a_session_too_far_behind_is_answered_and_then_ended(
+    tmp_path: Path, command: bytes, answer: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, 1)
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        await deliver(house, 12)
+        client.send(command)
+        assert await client.rest() == answer + BYE
+        client.writer.close()
+
+    play(tmp_path, story)
+    assert "bug" not in capfd.readouterr().err
+
+
+def test_a_session_too_far_behind_may_still_select_anew(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        await deliver(house, 12)
+        assert b"* 12 EXISTS" in await client.ask(b"b SELECT INBOX")
+        assert b"c OK done" in await client.ask(b"c NOOP")
+        client.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_an_idle_session_too_far_behind_is_ended_and_others_are_told(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        behind, awake = await house.client(), await house.client()
+        for client in (behind, awake):
+            await client.ask(b"a SELECT INBOX")
+        await deliver(house, 12)
+        behind.send(b"b IDLE")
+        assert (await behind.rest()).endswith(BYE)
+        awake.send(b"b SELECT INBOX\r\nc IDLE")
+        await awake.said(b"+ idling")
+        await deliver(house, 2)
+        assert b"* 14 EXISTS" in await awake.said(b"EXISTS")
+        for client in (behind, awake):
+            client.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_changes_at_once_end_an_idle_session_and_not_the_daemon(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        idle = await house.client()
+        await idle.ask(b"a SELECT INBOX")
+        idle.send(b"b IDLE")
+        await idle.said(b"+ idling")
+        await deliver(house, 12)
+        assert (await idle.rest()).endswith(BYE)
+        client = await house.client()
+        assert b"* 12 EXISTS" in await client.ask(b"a SELECT INBOX")
+        for one in (idle, client):
+            one.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_an_idle_session_is_told_at_once_that_its_mailbox_is_deleted(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        client = await house.client()
+        await client.ask(b"a SELECT Archive")
+        client.send(b"b IDLE")
+        await client.said(b"+ idling")
+        folders.delete(house.maildir, "Archive")
+        assert await client.rest() == b"* BYE the selected mailbox was deleted\r\n"
+        client.writer.close()
+
+    play(tmp_path, story)
