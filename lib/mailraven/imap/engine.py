@@ -37,7 +37,8 @@ from mailraven.imap.states import State, permit
 from mailraven.mail.errors import PeerError
 
 MISTAKE_LIMIT = 50  # BAD answers in a row before the connection ends
-SWALLOW_LIMIT = 1 << 30  # octets of a refused literal+ that are read and dropped. RFC 7888 §4
+SWALLOW_LIMIT = 1 << 30  # octets of a refused command that are read and dropped. RFC 7888 §4
+GREETED_SWALLOW_LIMIT = 1 << 20  # the same before log-in
 PART_SIZE = 256 << 10  # octets of an APPEND handed on at once
 LITERAL_AT_END = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\Z")
 TAIL = 32  # octets: enough to see LITERAL_AT_END
@@ -76,8 +77,8 @@ class Engine:
     """One connection's protocol state."""
 
     __slots__ = (
-        "_buffer", "_command", "_mistakes", "_mode", "_out", "_refusal", "_remaining", "_request",
-        "_rest", "_scanned", "_sync", "_tag", "_verb", "state", "utf8",
+        "_buffer", "_command", "_dropped", "_mistakes", "_mode", "_out", "_refusal", "_remaining",
+        "_request", "_rest", "_scanned", "_sync", "_tag", "_verb", "state", "utf8",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,6 +91,7 @@ class Engine:
         self._verb = b""  # of that command, once a literal was announced
         self._remaining = 0  # octets of the literal to come
         self._rest = False  # a literal+ or the end of a line must be dropped before the answer
+        self._dropped = 0  # octets of the refused command that were thrown away so far
         self._sync = False  # the literal waits for a go-ahead
         self._refusal = b""  # the answer once the refused command is swallowed
         self._tag = b"*"
@@ -259,6 +261,7 @@ class Engine:
                 # It would be taken for a command under TLS. RFC 3501 §6.2.1
                 raise PeerError("text after STARTTLS", fatal=True)
         except Refusal as refusal:
+            self._mistakes += 1  # it costs us as much
             self._answer(b"NO", refusal.text.encode())
             return None
         except PeerError as error:
@@ -312,16 +315,17 @@ class Engine:
     def _answer(self, status: bytes, text: bytes) -> None:
         """Send the tagged answer, after what must be dropped, and turn to the next command."""
         reply = self._tag + b" " + status + b" " + text + b"\r\n"
-        self._mistakes = self._mistakes + 1 if status == b"BAD" else 0
+        self._mistakes = 0 if status == b"OK" else self._mistakes + (status == b"BAD")
         self._command = bytearray()
         self._verb = b""
         if self._mode is Mode.CLOSED:
             return
-        if self._mistakes > MISTAKE_LIMIT or (self._rest and self._remaining > SWALLOW_LIMIT):
+        if self._mistakes > MISTAKE_LIMIT or (self._rest and self._is_too_much(self._remaining)):
             self._out += reply
             self.bye(b"too many mistakes")
         elif self._rest:
             self._refusal = reply
+            self._dropped = 0
             self._mode = Mode.SKIP
         else:
             self._out += reply
@@ -331,24 +335,36 @@ class Engine:
     def _skip(self) -> None:
         """Drop the literal+ and the rest of the refused command, then answer it."""
         if self._remaining:
-            dropped = min(self._remaining, len(self._buffer))
-            self._take(dropped)
-            self._remaining -= dropped
+            self._remaining -= self._drop(min(self._remaining, len(self._buffer)))
             return
         line = self._line()
         if line is None:
             if len(self._buffer) > 2 * TAIL:
-                self._take(len(self._buffer) - TAIL)
+                self._drop(len(self._buffer) - TAIL)
+            if self._is_too_much(self._dropped):
+                self.bye(b"line is too long")
             return
         found = LITERAL_AT_END.search(line[-TAIL:])
         if found and found[3]:
             self._remaining = int(found[2])
-            if self._remaining > SWALLOW_LIMIT:
+            if self._is_too_much(self._dropped + self._remaining):
                 self.bye(b"literal is too long")
             return
         self._out += self._refusal
         self._rest = False
         self._mode = Mode.COMMAND
+
+    def _drop(self, octets: int) -> int:
+        """Throw so many octets away."""
+        del self._buffer[:octets]
+        self._scanned = 0
+        self._dropped += octets
+        return octets
+
+    def _is_too_much(self, octets: int) -> bool:
+        """Whether no honest client sends that much in one refused command."""
+        greeted = self.state is State.NOT_AUTHENTICATED
+        return octets > (GREETED_SWALLOW_LIMIT if greeted else SWALLOW_LIMIT)
 
     # Small change
 

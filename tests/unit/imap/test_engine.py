@@ -3,7 +3,12 @@
 import pytest
 
 from mailraven.imap import commands
-from mailraven.imap.engine import MISTAKE_LIMIT, Engine
+from mailraven.imap.engine import (
+    GREETED_SWALLOW_LIMIT,
+    MISTAKE_LIMIT,
+    SWALLOW_LIMIT,
+    Engine,
+)
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
@@ -179,6 +184,37 @@ def test_too_many_mistakes_in_a_row_end_the_connection() -> None:
     engine = Engine()
     out = answers(engine, b"a FROB\r\n" * (MISTAKE_LIMIT + 1))
     assert out.endswith(b"* BYE too many mistakes\r\n")
+    assert engine.closed
+
+
+def test_a_refused_charset_is_a_mistake_and_forgives_none() -> None:
+    engine = engine_in(State.SELECTED)
+    out = answers(engine, b"a SEARCH CHARSET X ALL\r\n" * (MISTAKE_LIMIT + 1))
+    assert out.count(b"BADCHARSET") == MISTAKE_LIMIT + 1
+    assert engine.closed
+    mixed = engine_in(State.SELECTED)
+    answers(mixed, b"a FROB\r\na SEARCH CHARSET X ALL\r\n" * MISTAKE_LIMIT)
+    assert mixed.closed
+
+
+@pytest.mark.parametrize(
+    ("state", "limit"),
+    [
+        (State.NOT_AUTHENTICATED, GREETED_SWALLOW_LIMIT),
+        (State.AUTHENTICATED, SWALLOW_LIMIT),
+    ],
+)
+def test_a_line_without_an_end_ends_the_connection(state: State, limit: int) -> None:
+    engine, piece = engine_in(state), b"x" * (4 << 20)
+    for _ in range(limit // len(piece) + 2):
+        answers(engine, piece)
+    assert engine.closed
+    assert answers(engine, b"\r\na NOOP\r\n") == b""
+
+
+def test_before_log_in_no_large_literal_is_swallowed() -> None:
+    engine = Engine()
+    assert b"BYE" in answers(engine, b"a LOGIN {%d+}\r\n" % (GREETED_SWALLOW_LIMIT + 1))
     assert engine.closed
 
 
