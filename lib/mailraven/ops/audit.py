@@ -29,11 +29,14 @@ def record(config: Config, operation: str, /, **facts: object) -> None:
         **facts,
     }
     path = folder / time.strftime("%Y-%m-%d.jsonl", now)
+    is_new = not path.exists()
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
         os.write(fd, msgspec.json.encode(line) + b"\n")  # one write: lines never mix
     finally:
         os.close(fd)
+    if is_new:
+        give_to_owner_of(folder, path)
 
 
 def actor() -> str:

@@ -54,8 +54,10 @@ def quickstart(address: str, place: Place) -> NewServer:
     give_to_daemons(place.data)
     replace_file(file, example_toml(_settings(place, hostname)), mode=0o644)
     config = load(place.etc, {})
-    for folder in (config.paths.mail, config.paths.spool, config.paths.tls):
+    for folder in (config.paths.domains, config.paths.mail, config.paths.spool, config.paths.tls):
         folder.mkdir(mode=0o750, exist_ok=True)
+    # Before the domain: what is made within belongs to the owner of its folder.
+    give_to_owner_of(place.data, config.paths.domains)
     add_domain(config, domain)
     password = generate_password()
     add_account(config, address, password, {"role": "admin"})

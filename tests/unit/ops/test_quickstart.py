@@ -1,5 +1,7 @@
 """A production server from nothing, and what DNS has to say about it."""
 
+import os
+import pwd
 import stat
 from base64 import b64encode
 from pathlib import Path
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mailraven.auth.passwords import find_entry, matches, prepare
 from mailraven.config.directory import Directory
 from mailraven.config.load import load
+from mailraven.ops import ownership
 from mailraven.ops.errors import OperationError
 from mailraven.ops.quickstart import NewServer, Place, quickstart
 
@@ -150,3 +153,18 @@ def test_there_is_a_certificate_for_the_host_name_from_the_start(server: NewServ
     certificate = x509.load_pem_x509_certificate(server.config.tls.certificate.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["mx.example.org"]
+
+
+def test_what_root_makes_belongs_to_the_daemons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "DAEMON_USER", "nobody")
+    place = Place(tmp_path / "etc", tmp_path / "data", "mx.example.org")
+    quickstart("you@example.org", place)
+    owner = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+    strangers = [
+        path.relative_to(place.data)
+        for path in place.data.rglob("*")
+        if path.stat().st_uid != owner and path.name != "passwords"
+    ]
+    assert strangers == []
