@@ -39,6 +39,7 @@ class MailboxFolder:
 
     __slots__ = (
         "_changed",
+        "_fd",
         "_lock_fd",
         "_turn",
         "account",
@@ -57,6 +58,8 @@ class MailboxFolder:
         self.gone = False  # deleted, or replaced by another mailbox of its name
         self._changed: Callable[[], None] = _nothing
         self._turn = asyncio.Lock()  # among the tasks of this process; flock is among processes
+        # Held open lest another folder get its inode number; then `is_in_place` would err.
+        self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._lock_fd = open_lock(path)
         self.path = path
         self.new, self.cur, self.tmp = f"{path}/new", f"{path}/cur", f"{path}/tmp"  # noqa: S108
@@ -110,9 +113,21 @@ class MailboxFolder:
                 if self.journal.wants_compaction:  # unless another process was quicker
                     await in_thread(self.journal.replace)
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder under our path is still the one that was opened."""
+        try:
+            there = os.stat(self.path)  # noqa: PTH116
+        except OSError:
+            return False
+        return os.path.samestat(there, os.fstat(self._fd))
+
     def close(self) -> None:
-        """Give the descriptors back."""
-        os.close(self._lock_fd)
+        """Give the descriptors back, once."""
+        for fd in (self._lock_fd, self._fd):
+            if fd >= 0:
+                os.close(fd)
+        self._lock_fd = self._fd = -1
         self.journal.close()
 
     def vanish(self) -> None:

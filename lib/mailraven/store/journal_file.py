@@ -160,8 +160,10 @@ class JournalFile:
         self.replace()
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self.fd)
+        """Give the descriptor back, once."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
 
 def open_journal(folder: str, account: Path) -> JournalFile:

@@ -5,7 +5,8 @@ order of UID. A session keeps the `uids` array and a count as its view, and a po
 changes; `changes_since` tells what it has not yet told its client.
 
 Methods raise the errors of errors.py: TemporaryError when the disk is full or refuses, and
-NoSuchMailbox (then `gone` is true as well) when the mailbox was deleted.
+NoSuchMailbox (then `gone` is true as well) when the mailbox was deleted, or renamed: a session that
+has it selected ends with BYE, as RFC 2180 §3.4 allows.
 """
 
 import asyncio
@@ -60,8 +61,17 @@ class Mailbox:
 
     @property
     def gone(self) -> bool:
-        """Whether the mailbox was deleted: sessions that selected it must leave."""
+        """Whether the mailbox was deleted or renamed: sessions that selected it must leave."""
         return self._folder.gone
+
+    def vanish(self) -> None:
+        """The folder was moved away or removed: from now on the mailbox is `gone`."""
+        self._folder.vanish()
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder under the mailbox's name is still the one that was opened."""
+        return self._folder.is_in_place
 
     @property
     def folder(self) -> Path:
@@ -182,7 +192,8 @@ class Mailbox:
         """inotify: something happened to `name` in cur/. `refresh` looks at it."""
         state = self._folder.state
         uid = state.by_base.get(split_name(name)[0])
-        if uid is None or state.file_name(state.place(uid)) != name or not self._is_there(name):
+        is_known = uid is not None and state.file_name(state.place(uid)) == name
+        if not is_known or not os.path.lexists(f"{self._folder.cur}/{name}"):
             self._touched.add(name)
 
     def note(self, name: str) -> None:
@@ -309,13 +320,9 @@ class Mailbox:
                 yield
         except (Exception, asyncio.CancelledError) as error:
             self._scan_wanted = True
-            if isinstance(error, NoSuchMailbox) and not self._folder.gone:
-                self._vanish_if_gone()
+            if isinstance(error, NoSuchMailbox) and not Path(self._folder.cur).is_dir():
+                self.vanish()
             raise
-
-    def _vanish_if_gone(self) -> None:
-        if not Path(self._folder.cur).is_dir():
-            self._folder.vanish()
 
     async def _refresh_once(self) -> None:
         folder = self._folder
@@ -375,9 +382,6 @@ class Mailbox:
                 pairs += await arrivals.transfer(way, stale)
             await dest._reader.carry(self._reader, bases, pairs)
             return [(Uid(old), Uid(new)) for old, new in pairs]
-
-    def _is_there(self, name: str) -> bool:
-        return os.path.lexists(f"{self._folder.cur}/{name}")
 
     def _tell_soon(self) -> None:
         if self._listeners and not self._telling:

@@ -48,12 +48,11 @@ class StatusCounts:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """An open mailbox, how many use it, its watches, and which folder it was opened on."""
+    """An open mailbox, how many use it, and its watches."""
 
     mailbox: Mailbox
-    inode: int
     users: int = 0
-    refreshing: bool = False
+    refreshing: asyncio.Task[None] | None = None
     again: bool = False
     watches: dict[str, int] = field(default_factory=dict)  # by folder within the mailbox
 
@@ -66,8 +65,10 @@ class MailStore:
         self._watcher = watcher
         self._held: dict[str, _Held] = {}  # by folder; the longest unused first
         self._opening: dict[str, asyncio.Task[_Held]] = {}
-        self._watched: dict[int, tuple[_Held, str]] = {}  # watch: whose, and of which folder
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._used: dict[Mailbox, _Held] = {}  # also those that are no more under their name
+        # Watch: whose, and of which folder. A folder has one watch though it was opened under
+        # two names (RENAME), so several may share it.
+        self._watched: dict[int, list[tuple[_Held, str]]] = {}
         self._loop = asyncio.get_running_loop()
         if watcher is not None:
             self._loop.add_reader(watcher.fileno(), self._read_events)
@@ -86,6 +87,7 @@ class MailStore:
         return mailbox
 
     async def _open(self, maildir: Path, name: str) -> Mailbox:
+        self._read_events()  # a folder that was moved away is not known any more
         path = names.find(maildir, name)
         held = self._known(path) or await self._opened(path, maildir)
         self._use(held)
@@ -100,11 +102,9 @@ class MailStore:
 
     async def close(self, mailbox: Mailbox) -> None:
         """A session has left `mailbox`."""
-        for held in self._held.values():
-            if held.mailbox is mailbox:
-                self._release(held)
-                return
-        mailbox.close()  # it was deleted or replaced meanwhile
+        held = self._used.get(mailbox)
+        if held is not None:
+            self._release(held)
 
     async def status(self, maildir: Path, name: str) -> StatusCounts:
         """The counts of a mailbox, all of one moment. Raises NoSuchMailbox."""
@@ -116,9 +116,11 @@ class MailStore:
 
     def shut(self) -> None:
         """Close every mailbox and the watcher."""
-        for task in self._tasks | set(self._opening.values()):
+        for task in self._opening.values():
             task.cancel()
-        for held in list(self._held.values()):
+        for held in {*self._held.values(), *self._used.values()}:
+            if held.refreshing is not None:
+                held.refreshing.cancel()
             self._drop(held)
         if self._watcher is not None:
             self._loop.remove_reader(self._watcher.fileno())
@@ -131,10 +133,14 @@ class MailStore:
         if held is None:
             return None
         self._held[str(path)] = held  # at the end: used last
-        if not held.mailbox.gone and _inode(path) == held.inode:
+        if not held.mailbox.gone and held.mailbox.is_in_place:
             return held
         self._drop(held)
         return None
+
+    def _is_known(self, held: _Held) -> bool:
+        """Whether the next one who asks for its name gets it."""
+        return self._held.get(str(held.mailbox.folder)) is held
 
     async def _opened(self, path: Path, maildir: Path) -> _Held:
         """Open the folder; who asks meanwhile waits for the same."""
@@ -150,7 +156,7 @@ class MailStore:
         opened: list[_Held] = []
 
         def watch(mailbox: Mailbox) -> None:
-            opened.append(_Held(mailbox, _inode(path)))
+            opened.append(_Held(mailbox))
             self._watch(opened[0], path)
 
         try:
@@ -177,7 +183,7 @@ class MailStore:
             held.watches[part] = wd = self._watcher.add(path / part, _MASKS[part])
         except (WatchesExhausted, OSError):
             return False
-        self._watched[wd] = (held, part)
+        self._watched.setdefault(wd, []).append((held, part))
         return True
 
     def _unwatch(self, held: _Held, *parts: str) -> None:
@@ -185,12 +191,16 @@ class MailStore:
         held.mailbox.watched = held.mailbox.watched and bool(parts)
         for part in parts or tuple(held.watches):
             wd = held.watches.pop(part, -1)
-            if self._watched.pop(wd, None) is not None and self._watcher is not None:
+            sharers = self._watched.get(wd, [])
+            if (held, part) in sharers:
+                sharers.remove((held, part))
+            if not sharers and self._watched.pop(wd, None) is not None and self._watcher:
                 self._watcher.remove(wd)
 
     def _use(self, held: _Held) -> None:
         """A session begins: from the first one on, arrivals are taken in at once."""
         held.users += 1
+        self._used[held.mailbox] = held
         if held.users == 1 and held.mailbox.watched:
             path = held.mailbox.folder
             if not self._watch_folder(held, path, "new"):
@@ -200,9 +210,10 @@ class MailStore:
         held.users -= 1
         if held.users > 0:
             return
+        del self._used[held.mailbox]
         held.mailbox.forget_changes()
         self._unwatch(held, "new")  # whoever opens it next looks into new/ anyway
-        if held.mailbox.gone:
+        if held.mailbox.gone or not self._is_known(held):
             self._drop(held)
         self._forget_some()
 
@@ -218,10 +229,14 @@ class MailStore:
     def _drop(self, held: _Held) -> None:
         """Forget a mailbox. One in use is closed when its last session leaves."""
         self._unwatch(held)
-        for key in [key for key, other in self._held.items() if other is held]:
-            del self._held[key]
-        if held.users == 0:
+        if self._is_known(held):
+            del self._held[str(held.mailbox.folder)]
+        if held.users > 0:
+            return
+        if held.refreshing is None:
             held.mailbox.close()
+        else:  # not under its hands: another file may get the number of a closed descriptor
+            held.refreshing.add_done_callback(lambda _: held.mailbox.close())
 
     def _read_events(self) -> None:
         if self._watcher is None:
@@ -229,8 +244,9 @@ class MailStore:
         for event in self._watcher.read():
             if event.path is None:
                 self._lost_events()
-            elif (watched := self._watched.get(event.wd)) is not None:
-                self._on_event(event, *watched)
+                continue
+            for held, part in list(self._watched.get(event.wd, ())):
+                self._on_event(event, held, part)
 
     def _lost_events(self) -> None:
         for held in list(self._held.values()):
@@ -239,6 +255,15 @@ class MailStore:
 
     def _on_event(self, event: WatchEvent, held: _Held, part: str) -> None:
         mailbox = held.mailbox
+        if event.mask & _SELF:  # deleted or renamed, and another may take the name at once
+            mailbox.vanish()
+            if held.users == 0 and self._is_known(held):
+                self._drop(held)
+            return
+        if event.mask & inotify.IGNORED:  # the folder was removed; look without inotify
+            self._unwatch(held)
+            mailbox.hint_all()
+            return
         if part == "new":
             self._refresh_soon(held)
             return
@@ -249,7 +274,7 @@ class MailStore:
             mailbox.hint(event.name)
         if held.users == 0:
             return
-        relevant = event.name == JOURNAL_NAME or event.mask & _SELF or mailbox.has_hints
+        relevant = event.name == JOURNAL_NAME or mailbox.has_hints
         if relevant and mailbox.wants_refresh:
             self._refresh_soon(held)
 
@@ -257,13 +282,10 @@ class MailStore:
         """Take in changes now if somebody uses the mailbox; else `open` will."""
         if held.users == 0:
             return
-        if held.refreshing:
+        if held.refreshing is not None:
             held.again = True
             return
-        held.refreshing = True
-        task = self._loop.create_task(self._refresh(held))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        held.refreshing = self._loop.create_task(self._refresh(held))
 
     async def _refresh(self, held: _Held) -> None:
         try:
@@ -272,7 +294,7 @@ class MailStore:
                 held.again = False
                 await self._try_refresh(held)
         finally:
-            held.refreshing = False
+            held.refreshing = None
 
     async def _try_refresh(self, held: _Held) -> None:
         try:
@@ -328,10 +350,3 @@ def counts_of(mailbox: Mailbox) -> StatusCounts:
         size=state.size,
         deleted=state.deleted,
     )
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0

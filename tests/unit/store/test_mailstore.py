@@ -82,3 +82,78 @@ def test_unused_mailboxes_are_forgotten_in_the_end(
         assert len(os.listdir("/proc/self/fd")) <= before + 6
 
     tell(tmp_path, story)
+
+
+def test_the_last_session_of_a_replaced_mailbox_closes_it_and_nothing_else(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        one, two = [await store.open(maildir, "Archive") for _ in range(2)]
+        await asyncio.to_thread(account.delete, maildir, "Archive")
+        await asyncio.to_thread(account.create, maildir, "Archive")
+        await store.close(await store.open(maildir, "Archive"))
+        await store.close(one)
+        sent = await store.open(maildir, "Sent")  # would get the numbers of closed descriptors
+        await store.close(two)
+        await store.close(two)
+        assert await sent.append(AppendData([HELLO])) == 1
+
+    tell(tmp_path, story)
+
+
+def test_a_mailbox_is_not_closed_while_it_is_refreshed(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        archive = await store.open(maildir, "Archive")
+        held = store._used[archive]
+        for _ in range(20):
+            put(maildir / ".Archive", f"new/{os.urandom(4).hex()}")
+        store._refresh_soon(held)
+        for _ in range(50):
+            if not archive._folder._turn.locked():
+                await asyncio.sleep(0)
+        assert archive._folder._turn.locked()
+        archive.vanish()
+        await store.close(archive)
+        assert os.fstat(archive._folder.journal.fd).st_nlink == 1, "the refresh still writes it"
+        await happens(lambda: archive._folder.journal.fd == -1)
+
+    tell(tmp_path, story)
+
+
+def test_one_folder_under_two_names_is_watched_until_the_last_is_closed(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        await store.close(await store.open(maildir, "Archive"))
+        old = await store.open(maildir, "Archive")
+        (maildir / ".Archive").rename(maildir / ".New")
+        new = await store.open(maildir, "New")
+        await store.close(old)
+        assert old.gone
+        assert new.watched
+        put(maildir / ".New", "new/one")
+        put(maildir / ".New", "cur/two:2,")
+        await happens(lambda: len(new.uids) == 2)
+
+    tell(tmp_path, story)
+
+
+def test_an_unused_mailbox_that_was_renamed_is_forgotten(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        await store.close(await store.open(maildir, "Archive"))
+        await asyncio.to_thread(account.rename, maildir, "Archive", "New")
+        await happens(lambda: not store._held and not store._watched)
+
+    tell(tmp_path, story)
+
+
+def test_a_mailbox_whose_watch_has_ended_looks_itself(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 1)
+        (maildir / "cur").rename(maildir / "cur.old")
+        (maildir / "cur").mkdir()
+        for path in (maildir / "cur.old").iterdir():
+            path.rename(maildir / "cur" / path.name)
+        (maildir / "cur.old").rmdir()
+        await happens(lambda: not inbox.watched)
+        put(maildir, "cur/two:2,")
+        await inbox.refresh()
+        assert list(inbox.uids) == [1, 2]
+
+    tell(tmp_path, story)
