@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from mailraven.config.aliases import Alias, parse_aliases, parse_line
 from mailraven.config.names import target_address
 from mailraven.config.schema import Config
-from mailraven.files import lock_file
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.audit import record
 from mailraven.ops.edit import replace_file
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_alias, directory_of, require_domain
+from mailraven.ops.ownership import editing
 
 
 def add_alias(config: Config, address: str, targets: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ def _change(
 ) -> None:
     """Replace, append or take away the line of `name`, as `change` makes of the old alias."""
     path = config.paths.domains / domain / "aliases"
-    with lock_file(path.parent / ".edit.lock"):
+    with editing(path.parent):
         text = path.read_text() if path.exists() else ""
         try:
             old = parse_aliases(text, domain, str(path)).get(name)

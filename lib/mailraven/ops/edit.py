@@ -10,10 +10,10 @@ from mailraven.config.fields import Field, fields_of
 from mailraven.config.reading import read_struct
 from mailraven.config.suggest import unknown_key
 from mailraven.config.units import sentence_of
-from mailraven.files import lock_file, write_atomically
+from mailraven.files import write_atomically
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.errors import OperationError
-from mailraven.ops.ownership import give_to_owner_of
+from mailraven.ops.ownership import editing, give_to_owner_of
 
 
 def toml_of(struct: type[Struct], changes: Mapping[str, str]) -> str:
@@ -27,7 +27,7 @@ def toml_of(struct: type[Struct], changes: Mapping[str, str]) -> str:
 
 def edit_toml(path: Path, struct: type[Struct], changes: Mapping[str, str]) -> None:
     """Set keys of the file at `path`; raises OperationError, and then nothing has changed."""
-    with lock_file(path.parent / ".edit.lock"):
+    with editing(path.parent):
         values = _values(struct, changes)
         try:
             read_struct(path, struct)

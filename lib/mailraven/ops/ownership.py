@@ -2,8 +2,11 @@
 
 import os
 import pwd
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mailraven.files import lock_file
 
 DAEMON_USER = "mailraven"
 
@@ -25,3 +28,14 @@ def give_to_daemons(folder: Path) -> None:
     with suppress(KeyError):
         user = pwd.getpwnam(DAEMON_USER)
         os.chown(folder, user.pw_uid, user.pw_gid)
+
+
+@contextmanager
+def editing(folder: Path) -> Iterator[None]:
+    """Hold the lock that everybody who changes files of `folder` takes; root shares it, too."""
+    path = folder / ".edit.lock"
+    is_new = not path.exists()
+    with lock_file(path):
+        if is_new:
+            give_to_owner_of(folder, path)
+        yield
