@@ -35,7 +35,10 @@ T = TypeVar("T")
 
 
 class MailboxFolder:
-    """The folder of a mailbox, open. `account` is the Maildir that it belongs to."""
+    """The folder of a mailbox, open. `account` is the Maildir that it belongs to.
+
+    It takes `journal` over, even if it cannot be made (OSError).
+    """
 
     __slots__ = (
         "_changed",
@@ -58,9 +61,14 @@ class MailboxFolder:
         self.gone = False  # deleted, or replaced by another mailbox of its name
         self._changed: Callable[[], None] = _nothing
         self._turn = asyncio.Lock()  # among the tasks of this process; flock is among processes
-        # Held open lest another folder get its inode number; then `is_in_place` would err.
-        self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._lock_fd = open_lock(path)
+        self._fd = self._lock_fd = -1
+        try:
+            # Held open lest another folder get its inode number; then `is_in_place` would err.
+            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._lock_fd = open_lock(path)
+        except OSError:
+            self.close()
+            raise
         self.path = path
         self.new, self.cur, self.tmp = f"{path}/new", f"{path}/cur", f"{path}/tmp"  # noqa: S108
         self.fsync_cur = GroupFsync(Path(self.cur))

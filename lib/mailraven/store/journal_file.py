@@ -174,12 +174,16 @@ def open_journal(folder: str, account: Path) -> JournalFile:
     journal = JournalFile.read(folder)
     if journal is not None and journal.is_of_this_boot:
         return journal
+    if journal is not None:
+        journal.close()
     with lock_mailbox(folder):
         fresh = JournalFile.read(folder) or _new_journal(folder, account)
-        if journal is not None:
-            journal.close()
-        if not fresh.is_of_this_boot:
-            fresh.go_on_at_ceiling()
+        try:
+            if not fresh.is_of_this_boot:
+                fresh.go_on_at_ceiling()
+        except OSError:
+            fresh.close()
+            raise
         return fresh
 
 

@@ -11,6 +11,7 @@ from mailraven.store import account, mailstore
 from mailraven.store.errors import (
     NoSuchMailbox,
 )
+from mailraven.store.journal_file import open_journal
 from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
 from unit.store.boxes import HELLO, happens, put, tell, with_messages
@@ -155,5 +156,27 @@ def test_a_mailbox_whose_watch_has_ended_looks_itself(tmp_path: Path) -> None:
         put(maildir, "cur/two:2,")
         await inbox.refresh()
         assert list(inbox.uids) == [1, 2]
+
+    tell(tmp_path, story)
+
+
+def test_a_mailbox_that_cannot_be_opened_leaves_no_descriptor(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        await store.close(await store.open(maildir, "INBOX"))
+        before = len(os.listdir("/proc/self/fd"))
+        archive = maildir / ".Archive"
+        (archive / "mailraven.lock").mkdir()
+        open_journal(str(maildir), maildir).close()
+        (archive / "mailraven.journal").write_bytes((maildir / "mailraven.journal").read_bytes())
+        for _ in range(3):  # the journal is of this boot: nobody needs the lock to read it
+            with pytest.raises(IsADirectoryError):
+                await store.open(maildir, "Archive")
+        (archive / "mailraven.journal").write_bytes(b"mailraven-journal 1 7\n")
+        (archive / "mailraven.lock").rmdir()
+        (archive / "mailraven.journal~").mkdir()
+        for _ in range(3):  # it needs to be written anew, and cannot
+            with pytest.raises(IsADirectoryError):
+                await store.open(maildir, "Archive")
+        assert len(os.listdir("/proc/self/fd")) == before
 
     tell(tmp_path, story)
