@@ -1,6 +1,7 @@
 """One IMAP connection: its engine, its account, its mailbox, and what the client has been told."""
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,7 +19,9 @@ from mailraven.store.errors import OutOfStep
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
 PLUS = "SCRAM-SHA-256-PLUS"
-GREETED_TIMEOUT = 180.0  # seconds of silence before log-in
+GREETED_TIMEOUT = 180.0  # seconds from the greeting to the log-in
+WRITE_SIZE = 64 << 10  # octets of answers that are collected before they are written
+TURN = 0.01  # seconds of work after which others have their turn
 AFTER_ANY = Telling()
 
 
@@ -34,6 +37,8 @@ class Session:
     selected: Selected | None = None
     waiting: bool = False  # for octets of the client
     leaving: bool = False
+    began: float = field(default_factory=time.monotonic)
+    turn: float = field(default_factory=time.monotonic)  # when others had theirs last
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
@@ -55,24 +60,35 @@ class Session:
     # Octets
 
     async def next_event(self) -> Event:
-        """The next event, read for if need be. Raises Closed, and TimeoutError after silence."""
+        """The next event, read for if need be. Raises Closed, and TimeoutError after silence.
+
+        Nothing is read from a client that does not read what it has asked for.
+        """
         while (event := self.engine.next_event()) is None:
+            if not self.engine.closed:
+                await self.drain()
             if self.leaving:
                 self.engine.bye(b"server is stopping")
-            self.flush()
             if self.engine.closed:
+                self.flush()
                 raise Closed
-            logged_in = self.engine.state is not State.NOT_AUTHENTICATED
-            self.connection.expect_within(
-                self.server.settings.idle_timeout if logged_in else GREETED_TIMEOUT
-            )
-            self.waiting = True
-            data = await self.connection.read()
-            self.waiting = False
-            if not data:
-                raise Closed
-            self.engine.receive(data)
+            self.engine.receive(await self._read())
+        await self.breathe()
         return event
+
+    async def _read(self) -> bytes:
+        logged_in = self.engine.state is not State.NOT_AUTHENTICATED
+        left = self.began + GREETED_TIMEOUT - time.monotonic()
+        if left <= 0 and not logged_in:
+            raise TimeoutError  # however busily it talks
+        self.connection.expect_within(self.server.settings.idle_timeout if logged_in else left)
+        self.waiting = True
+        data = await self.connection.read()
+        self.waiting = False
+        if not data:
+            raise Closed
+        self.turn = time.monotonic()
+        return data
 
     def wind_down(self) -> None:
         """The server stops: say so now, or after the command under way."""
@@ -101,6 +117,14 @@ class Session:
         """Flush, and wait for a client that reads slowly."""
         self.flush()
         await self.connection.drain()
+
+    async def breathe(self) -> None:
+        """Between two steps of long work: send when much waits, let others have their turn."""
+        if self.engine.waiting > WRITE_SIZE:
+            await self.drain()
+        if time.monotonic() - self.turn > TURN:
+            await asyncio.sleep(0)
+            self.turn = time.monotonic()
 
     # What the client knows
 

@@ -1,0 +1,93 @@
+"""No client takes more than its share: of memory by not reading, of time by asking much."""
+
+import asyncio
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mailraven.daemons import imap_session
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.states import State
+from unit.daemons.imap_house import Client, ImapHouse, play
+
+MEMORY = 1 << 20  # octets that may wait for one client
+
+
+def waiting_for(session: Session) -> int:
+    """Octets in memory that the client of `session` has not read, or not yet had answered."""
+    transport = session.connection._transport
+    assert transport is not None
+    unsent = transport.get_write_buffer_size() + session.engine.waiting
+    return unsent + session.connection._size + len(session.engine._buffer)
+
+
+async def deaf_client(house: ImapHouse) -> socket.socket:
+    """A connection that nobody reads from."""
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    link.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(link, ("127.0.0.1", house.port))
+    return link
+
+
+@pytest.mark.parametrize("state", [State.NOT_AUTHENTICATED, State.AUTHENTICATED])
+def test_a_client_that_reads_nothing_is_not_read_from(tmp_path: Path, state: State) -> None:
+    async def story(house: ImapHouse) -> None:
+        link = await deaf_client(house)
+        other = await house.client()
+        house.sessions[0].engine.state = state
+        slow = 0
+        while slow < 100:
+            with suppress(BlockingIOError):
+                link.send(b"a CAPABILITY\r\n" * 20_000)
+            await other.ask(b"b NOOP")
+            assert waiting_for(house.sessions[0]) < MEMORY
+            slow += house.sessions[0].connection.is_slow
+        link.close()
+        other.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_many_commands_in_one_packet_let_others_have_their_turn(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        busy, other = await house.client(), await house.client()
+        session = house.sessions[0]
+        busy.writer.write(b"a NOOP\r\n" * 20_000 + b"z NOOP\r\n")
+        done = asyncio.create_task(busy.said(b"\nz "))
+        between = 0
+        while not done.done():
+            await other.ask(b"b NOOP")
+            between += bool(session.engine._buffer)
+        assert between > 2
+        for client in (busy, other):
+            client.writer.close()
+
+    play(tmp_path, story)
+
+
+async def talk_until_bye(client: Client) -> None:
+    """Ask on and on."""
+    line = b"\n"
+    while not line.startswith(b"* BYE"):
+        assert line, "ended without a word"
+        client.send(b"a NOOP")
+        line = await client.reader.readline()
+
+
+def test_who_does_not_log_in_is_sent_away_however_much_he_talks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_session, "GREETED_TIMEOUT", 0.2)
+
+    async def story(house: ImapHouse) -> None:
+        client, friend = await house.client(), await house.client()
+        house.sessions[0].engine.state = State.NOT_AUTHENTICATED
+        await talk_until_bye(client)
+        assert b"b OK" in await friend.ask(b"b NOOP")
+        for one in (client, friend):
+            one.writer.close()
+
+    play(tmp_path, story)
