@@ -133,7 +133,8 @@ def _discard(ready: Sequence[_Ready]) -> None:
 class Transfer:
     """From `source` to `target`; `keywords` translates the keyword bits of one into the other's.
 
-    With `moving` the files are renamed and the source expunges, else they are linked.
+    With `moving` the files are renamed and the source expunges, else they are linked; where the
+    file system can do neither they are copied.
     """
 
     source: MailboxFolder
@@ -150,6 +151,20 @@ class Transfer:
         return translated
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The source's message `old` is the target's `new`, in the file `path`.
+
+    `is_copy`: the source has it still, as a second link or on another disk.
+    """
+
+    old: int
+    new: int
+    message: Arrival
+    path: str
+    is_copy: bool
+
+
 async def transfer(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     """Copy or move the messages `uids`; pairs of old and new UID. Raises OSError.
 
@@ -158,55 +173,55 @@ async def transfer(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     try:
         for part in slices(uids):
-            done = await _transfer_slice(way, part)
-            pairs += done
+            placed = await _transfer_slice(way, part)
+            pairs += [(item.old, item.new) for item in placed]
             if way.moving:
-                await _forget_moved(way.source, [old for old, _ in done])
+                await _leave_source(way, placed)
             await asyncio.sleep(0)
     except BaseException:
-        if not way.moving and pairs:
-            await expunge(way.target, [new for _, new in pairs])
+        if not way.moving:
+            with suppress(OSError):
+                await expunge(way.target, [new for _, new in pairs])
         raise
     if pairs:
         await in_thread(way.target.fsync_cur.sync)
     return pairs
 
 
-async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
+async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[_Placed]:
     """Only the target is locked: two locks at once could wait for each other for ever."""
     target = way.target
     async with target.locked() as state:
         await target.reserve(len(uids))
         modseq = state.highest_modseq + 1
-        pairs: list[tuple[int, int]] = []
-        lines: list[str] = []
-        paths: list[str] = []
+        placed: list[_Placed] = []
         try:
             for uid in uids:
-                message = _place_one(way, uid, paths)
-                if message is not None:
-                    new = state.uid_next + len(pairs)
-                    lines.append(arrival_line(new, modseq, message))
-                    pairs.append((uid, new))
-            target.write(lines)
-        except OSError:
-            _take_back(way, lines, paths)
+                item = await _place_one(way, uid, state.uid_next + len(placed))
+                if item is not None:
+                    placed.append(item)
+            target.write(_arrival_lines(placed, modseq))
+        except (OSError, asyncio.CancelledError):
+            _take_back(target, placed, modseq)
             raise
-        return pairs
+        return placed
 
 
-def _take_back(way: Transfer, lines: list[str], paths: list[str]) -> None:
-    """After an error: a copy leaves nothing; what was moved stays moved, and is journalled."""
-    if way.moving:
-        with suppress(OSError):
-            way.target.write(lines)
-        return
-    for path in paths:
-        with suppress(OSError):
-            os.unlink(path)
+def _arrival_lines(placed: Sequence[_Placed], modseq: int) -> list[str]:
+    return [arrival_line(item.new, modseq, item.message) for item in placed]
 
 
-def _place_one(way: Transfer, uid: int, paths: list[str]) -> Arrival | None:
+def _take_back(target: MailboxFolder, placed: Sequence[_Placed], modseq: int) -> None:
+    """After an error: copies leave nothing; what was renamed stays moved, and is journalled."""
+    for item in placed:
+        if item.is_copy:
+            with suppress(OSError):
+                os.unlink(item.path)
+    with suppress(OSError):
+        target.write(_arrival_lines([item for item in placed if not item.is_copy], modseq))
+
+
+async def _place_one(way: Transfer, uid: int, new: int) -> _Placed | None:
     """Put the message `uid` into the target's cur/; None if it is gone."""
     state = way.source.state
     at = state.place(uid)
@@ -215,36 +230,67 @@ def _place_one(way: Transfer, uid: int, paths: list[str]) -> Arrival | None:
     size, mask = state.sizes[at], way.mask_of(state.masks[at])
     message = Arrival(new_base(size), mask, size, state.dates[at])
     path = f"{way.target.cur}/{message.base}{suffix_of(mask)}"
+    old = way.source.path_of(at)
+    is_copy = not way.moving
     try:
-        _put(way, way.source.path_of(at), path)
+        if not _rename_or_link(way, old, path):
+            is_copy = True
+            await in_thread(_copy, old, f"{way.target.tmp}/{new_base(0)}", path)
     except FileNotFoundError:
         return None
-    paths.append(path)
-    return message
+    except asyncio.CancelledError:  # the thread has finished the copy
+        with suppress(OSError):
+            os.unlink(path)
+        raise
+    return _Placed(uid, new, message, path, is_copy)
 
 
-def _put(way: Transfer, old: str, new: str) -> None:
-    """Link or rename; where the file system cannot (another disk, too many links), copy."""
+def _rename_or_link(way: Transfer, old: str, new: str) -> bool:
+    """False where the file system cannot: another disk, too many links."""
     try:
         if way.moving:
             os.rename(old, new)
         else:
             os.link(old, new, follow_symlinks=False)
-        return
     except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
-            raise
-    aside = f"{way.target.tmp}/{new_base(0)}"
-    shutil.copy2(old, aside, follow_symlinks=False)
-    with Path(aside).open("rb") as copy:
-        os.fsync(copy.fileno())
-    os.rename(aside, new)
-    if way.moving:
-        os.unlink(old)
+        if error.errno in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
+            return False
+        raise
+    return True
+
+
+def _copy(old: str, aside: str, new: str) -> None:
+    """Copy the file `old` to `new`, durable but for its name. Raises OSError, nothing left then."""
+    try:
+        shutil.copy2(old, aside, follow_symlinks=False)
+        fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(aside, new)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+
+
+async def _leave_source(way: Transfer, placed: Sequence[_Placed]) -> None:
+    """Take messages that are in the target out of the source; copied ones when they are durable.
+
+    After a crash before this the next scan finds renamed ones gone, and copied ones are in both.
+    """
+    copied = [item.old for item in placed if item.is_copy]
+    if copied:
+        await in_thread(way.target.fsync_cur.sync)
+        await expunge(way.source, copied)
+    await _forget_moved(way.source, [item.old for item in placed if not item.is_copy])
 
 
 async def _forget_moved(source: MailboxFolder, uids: Sequence[int]) -> None:
-    """Journal that `uids` have left. After a crash before this the next scan does it."""
+    """Journal that the files of `uids` have left."""
+    if not uids:
+        return
     async with source.locked() as state:
         await source.reserve(0)
         modseq = state.highest_modseq + 1
