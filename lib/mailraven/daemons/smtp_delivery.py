@@ -27,6 +27,7 @@ from mailraven.smtp.trace_header import Hop
 from mailraven.store.delivery import Content
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+HEADER_LIMIT = 256 * 1024  # octets: each field costs work
 RETURN_PATH = frozenset({b"return-path"})
 
 
@@ -80,6 +81,8 @@ class Transaction:
             known = trace_header.trace_of(data, self.house.config.hostname)
             self.trace = TraceId(known) if known else self.trace
         header, rest = submission.split_header(data)
+        if len(header) > HEADER_LIMIT:
+            raise PermanentError(552, "5.3.4 the header is too large")
         if trace_header.hops(header) > trace_header.HOP_LIMIT:
             raise PermanentError(554, "5.4.6 too many hops")
         single = self._single_account()

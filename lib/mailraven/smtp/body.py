@@ -23,9 +23,10 @@ def has_bare_line_end(data: bytes) -> bool:
 class DataReader:
     """The octets after 354 up to CRLF . CRLF."""
 
-    __slots__ = ("_at_start", "bare", "done", "pending_cr")
+    __slots__ = ("_at_start", "bare", "done", "left", "pending_cr")
 
     def __init__(self) -> None:
+        self.left: int | None = None  # nobody knows
         self._at_start = True
         self.pending_cr = False  # never: the end has a CRLF
         self.bare = False
@@ -74,7 +75,7 @@ class ChunkReader:
     __slots__ = ("bare", "done", "left", "pending_cr")
 
     def __init__(self, size: int, pending_cr: bool) -> None:
-        self.left = size
+        self.left: int = size
         self.pending_cr = pending_cr
         self.bare = False
         self.done = size == 0
@@ -99,11 +100,12 @@ class Reception:
     `fault` is the reply that it gets instead of an answer of the daemon; `limit` is in octets.
     """
 
-    __slots__ = ("_limit", "_size", "fault", "is_data", "is_last", "reader")
+    __slots__ = ("_has_nul", "_limit", "_size", "fault", "is_data", "is_last", "reader")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
+        self._has_nul = False
         self.reader: DataReader | ChunkReader | None = None
         self.fault: tuple[int, str] | None = None
         self.is_data = False
@@ -124,9 +126,10 @@ class Reception:
         """What of the buffer is the message's; sets `fault` when that is wrong."""
         if self.reader is None:
             return b""
-        body, used = self.reader.take(lines.rest())
+        body, used = self.reader.take(lines.rest(self.reader.left))
         lines.advance(used)
         self._size += len(body)
+        self._has_nul = self._has_nul or b"\0" in body
         if self.fault is None:
             self.fault = self._find_fault(self.reader)
         return body
@@ -134,6 +137,8 @@ class Reception:
     def _find_fault(self, reader: DataReader | ChunkReader) -> tuple[int, str] | None:
         if reader.bare or (self.is_last and reader.done and reader.pending_cr):
             return (550, "5.5.2 line ends must be CRLF")
+        if self._has_nul:  # RFC 5322 §3.5, RFC 2045 §2.8
+            return (550, "5.6.0 NUL octets are not mail")
         if self._size > self._limit:
             return (552, "5.3.4 message too large")  # RFC 1870 §6.3
         return None

@@ -23,8 +23,13 @@ class LineBuffer:
         self._buffer = self._buffer[self._at :] + data if self else data
         self._at = 0
 
-    def rest(self) -> bytes:
-        """All octets not used yet; they stay until advance()."""
+    def rest(self, limit: int | None = None) -> bytes:
+        """The octets not used yet, at most `limit` of them; they stay until advance().
+
+        Small chunks of a large buffer must not copy all of it each.
+        """
+        if limit is not None:
+            return self._buffer[self._at : self._at + limit]
         return self._buffer[self._at :] if self._at else self._buffer
 
     def advance(self, used: int) -> None:

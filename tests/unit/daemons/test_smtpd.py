@@ -244,8 +244,22 @@ def test_a_hundred_recipients_of_one_account_are_one_message(house: Demo) -> Non
     assert len(mailbox(house, "bob")) == 1
 
 
-def test_long_lines_nuls_and_octets_above_127_are_kept(house: Demo) -> None:
-    data = MAIL + b"\x00\xff" * 50_000 + b"\r\nX\r\n"
+def test_a_header_has_an_end(house: Demo) -> None:
+    body = b"\r\nhi\r\n"
+    with stranger(house) as smtp:
+        for fields in (b"a:\r\n" * 70_000, b"a: " + b"x" * 300_000 + b"\r\n", b"a:\r\n" * 300_000):
+            answer = answer_to(
+                smtp,
+                "",
+                [f"bob@{DOMAIN}"],
+                MAIL.partition(b"\r\n\r\n")[0] + b"\r\n" + fields + body,
+            )
+            assert answer == "552 5.3.4 the header is too large"
+    assert mailbox(house, "bob") == []
+
+
+def test_long_lines_and_odd_octets_are_kept(house: Demo) -> None:
+    data = MAIL + b"\x01\xff" * 50_000 + b"\r\nX\r\n"
     with stranger(house) as smtp:
         assert answer_to(smtp, "", [f"bob@{DOMAIN}"], data).startswith("250 ")
     assert mailbox(house, "bob")[0].endswith(data)
