@@ -13,6 +13,7 @@ from mailraven.smtp.events import (
     Event,
     Kind,
     Mail,
+    Pause,
     Port,
     Rcpt,
     StartTls,
@@ -84,7 +85,7 @@ class House:
             case AuthResponse(data):
                 self.login.append(data)
                 self.continue_login()
-            case AuthCancelled() | StartTls():
+            case AuthCancelled() | StartTls() | Pause():
                 pass
 
     def rcpt(self, path: str) -> None:

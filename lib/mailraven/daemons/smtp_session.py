@@ -1,5 +1,6 @@
 """One SMTP or LMTP connection: octets to the engine, its events to the rooms, replies back."""
 
+import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ from mailraven.smtp.events import (
     Event,
     Kind,
     Mail,
+    Pause,
     Port,
     Rcpt,
     StartTls,
@@ -38,6 +40,7 @@ from mailraven.smtp.events import (
 from mailraven.smtp.replies import split_reply
 from mailraven.smtp.server import ServerEngine
 
+EVENTS_AT_ONCE = 50  # decided without giving others a turn
 LOG_RECIPIENTS = 20  # recipients named in one line of the log
 STEP_NAMES = {Mail: "mail", Rcpt: "rcpt", Auth: "auth", AuthResponse: "auth"}
 
@@ -93,7 +96,10 @@ class SmtpSession:
         finally:
             self._forget_message()
             log.event(
-                "disconnect", level="debug", session=self.id, errors=self.engine.errors or None
+                "disconnect",
+                level="debug",
+                session=self.id,
+                errors=self.engine.patience.errors or None,
             )
 
     async def _send(self) -> None:
@@ -125,8 +131,13 @@ class SmtpSession:
     async def _feed(self, data: bytes) -> None:
         self.engine.receive(data)
         try:
+            decided = 0
             while (event := self.engine.next_event()) is not None:
                 await self._decide(event)
+                decided += 1
+                if decided % EVENTS_AT_ONCE == 0 or isinstance(event, Pause):
+                    await self._send()
+                    await asyncio.sleep(0)  # a flood of tiny commands must not stop the others
         except (OSError, Closed):
             raise  # the connection's end is nobody's bug
         except Exception:
@@ -147,6 +158,8 @@ class SmtpSession:
                     self._abandoned(why)
                 case StartTls():
                     await self._start_tls()
+                case Pause():
+                    pass
                 case Auth() | AuthResponse() | AuthCancelled():
                     await self._authenticate(event)
         except (TemporaryError, PermanentError) as error:

@@ -85,4 +85,9 @@ class AuthCancelled:
     """The client gave the exchange up or sent what is none; no answer."""
 
 
-Event = Mail | Rcpt | BodyPart | Abandoned | StartTls | Auth | AuthResponse | AuthCancelled
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Many commands have been answered and there are more: let others have a turn. No answer."""
+
+
+Event = Mail | Rcpt | BodyPart | Abandoned | StartTls | Auth | AuthResponse | AuthCancelled | Pause

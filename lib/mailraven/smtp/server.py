@@ -11,13 +11,13 @@ from collections.abc import Callable
 from mailraven.mail.errors import PeerError
 from mailraven.smtp import events, grammar, offers
 from mailraven.smtp.body import Reception
-from mailraven.smtp.events import Abandoned, BodyPart, Event, Port
+from mailraven.smtp.events import Abandoned, BodyPart, Event, Pause, Port
 from mailraven.smtp.lines import LineBuffer
 from mailraven.smtp.parameters import mail_parameters, rcpt_parameters
+from mailraven.smtp.patience import Patience
 from mailraven.smtp.replies import render, split_reply
 
-ERROR_LIMIT = 20  # protocol errors of one connection; then it is closed
-IDLE_COMMAND_LIMIT = 100  # NOOP, RSET, VRFY, HELP between two messages; more count as errors
+STEPS_AT_ONCE = 50  # commands answered without an event between two pauses
 
 # States: before the greeting, between messages, after MAIL, after RCPT, in DATA, between and in
 # BDAT chunks, in an AUTH exchange, in a TLS handshake.
@@ -38,7 +38,6 @@ ON_SUCCESS: dict[tuple[int, bytes], int] = {
     (RCPT, b"BDAT"): CHUNK,
     (CHUNKS, b"BDAT"): CHUNK,
 }
-IDLE_COMMANDS = frozenset({b"NOOP", b"RSET", b"VRFY", b"HELP"})
 
 
 class ServerEngine:
@@ -49,7 +48,6 @@ class ServerEngine:
         "_awaited",
         "_extended",
         "_hungry",
-        "_idle_commands",
         "_in_body",
         "_lines",
         "_message",
@@ -62,8 +60,8 @@ class ServerEngine:
         "_target",
         "authenticated",
         "closed",
-        "errors",
         "helo",
+        "patience",
         "tls",
     )
 
@@ -74,13 +72,12 @@ class ServerEngine:
         self._hungry = True  # nothing can be done before more octets come
         self._state = self._target = START  # the target is where success of a command leads
         self._awaited = b""  # the verb whose event has not been answered yet
-        self._idle_commands = 0
+        self.patience = Patience()
         self._extended = False
         self.helo = ""
         self.tls = tls
         self.authenticated = False
         self.closed = False
-        self.errors = 0
         self._begin_transaction()
 
     def _begin_transaction(self) -> None:
@@ -112,7 +109,9 @@ class ServerEngine:
 
     def next_event(self) -> Event | None:
         """The next thing to decide, or None: more octets or an answer are wanted."""
-        while not (self._hungry or self._awaited or self.closed):
+        for _ in range(STEPS_AT_ONCE):
+            if self._hungry or self._awaited or self.closed:
+                return None
             try:
                 event = self._read_body() if self._in_body else self._read_line()
             except PeerError as error:
@@ -120,7 +119,7 @@ class ServerEngine:
                 continue
             if event is not None:
                 return event
-        return None
+        return Pause()
 
     def reply(self, code: int, text: str) -> None:
         """Answer the last event; `text` starts with its enhanced status code (RFC 3463)."""
@@ -130,16 +129,19 @@ class ServerEngine:
             self._replies_due -= 1
             if self._replies_due > 0:
                 return
-            self._idle_commands = 0
+            self.patience.heard_message()
             self._state = READY
             self._begin_transaction()
         elif verb == b"AUTH":
             self._state = READY
             self.authenticated = succeeded
-            self._count_error(not succeeded)
+            if not succeeded:
+                self._end_if(self.patience.heard_error())
         elif succeeded:
             self._state = self._target
             self._accepted += verb == b"RCPT"
+        if verb == b"RCPT" and self._port.kind != "lmtp":
+            self._end_if(self.patience.answered_rcpt(code))
         self._awaited = b""
         if code == 421:  # RFC 5321 §3.8
             self.closed = True
@@ -193,12 +195,11 @@ class ServerEngine:
         """Answer a protocol error; too many of them end the connection."""
         self._say(*split_reply(error.reply))
         self.closed = error.fatal
-        self._count_error(True)
+        self._end_if(self.patience.heard_error())
 
-    def _count_error(self, wrong: bool) -> None:
-        self.errors += wrong
-        if self.errors >= ERROR_LIMIT:
-            self.shut(421, "4.7.0 too many errors")
+    def _end_if(self, why: str) -> None:
+        if why:
+            self.shut(421, why)
 
     def _read_line(self) -> Event | None:
         in_auth = self._state == AUTH
@@ -222,14 +223,8 @@ class ServerEngine:
         if target is None and verb != b"BDAT":  # its octets must be skipped first
             raise PeerError("503 5.5.1 bad sequence of commands")
         self._target = self._state if target is None else target
-        if verb in IDLE_COMMANDS:
-            self._count_idle_command()
+        self.patience.heard(verb)
         return handler(self, argument)
-
-    def _count_idle_command(self) -> None:
-        self._idle_commands += 1
-        if self._idle_commands > IDLE_COMMAND_LIMIT:
-            raise PeerError("421 4.7.0 too many commands without a message", fatal=True)
 
     def _abandon(self) -> Abandoned | None:
         """Forget the transaction, if any; the event when there is something to forget."""
