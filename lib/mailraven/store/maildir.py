@@ -155,7 +155,9 @@ def clean_tmp(folder: Path, now: float) -> int:
     with suppress(FileNotFoundError), os.scandir(folder / "tmp") as entries:
         for entry in entries:
             with suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime > now - TMP_LIFETIME:
+                status = entry.stat(follow_symlinks=False)
+                # A message under way may have its INTERNALDATE for mtime already.
+                if max(status.st_mtime, status.st_ctime) > now - TMP_LIFETIME:
                     continue
                 if entry.is_dir(follow_symlinks=False):  # a deleted mailbox, half removed
                     shutil.rmtree(entry.path)

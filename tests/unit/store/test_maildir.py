@@ -16,6 +16,7 @@ from mailraven.store.maildir import (
     make_crlf,
     new_base,
     split_name,
+    write_message,
 )
 
 
@@ -62,12 +63,16 @@ def test_every_line_ends_with_crlf_whatever_the_chunks(parts: list[bytes]) -> No
 
 
 def test_leftovers_in_tmp_go_after_36_hours(tmp_path: Path) -> None:
-    (tmp_path / "tmp").mkdir()
-    for name in ("old", "fresh"):
-        (tmp_path / "tmp" / name).write_bytes(b"x")
     (tmp_path / "tmp" / "deleted.1" / "cur").mkdir(parents=True)
-    old = time.time() - 36 * 3600 - 1
-    for name in ("old", "deleted.1"):
-        os.utime(tmp_path / "tmp" / name, (old, old))
-    assert clean_tmp(tmp_path, time.time()) == 2
+    (tmp_path / "tmp" / "left").write_bytes(b"x")
+    (tmp_path / "tmp" / "fresh").write_bytes(b"x")
+    later = time.time() + 36 * 3600 + 1
+    os.utime(tmp_path / "tmp" / "fresh", (later, later))
+    assert clean_tmp(tmp_path, later) == 2
     assert os.listdir(tmp_path / "tmp") == ["fresh"]
+
+
+def test_an_old_message_that_is_being_appended_is_no_leftover(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    write_message(str(tmp_path / "tmp" / "old"), [b"x"], 1_000_000_000)
+    assert clean_tmp(tmp_path, time.time()) == 0
