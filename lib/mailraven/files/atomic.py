@@ -69,19 +69,25 @@ class GroupFsync:
         self._changed = threading.Condition(self._lock)
         self._started = 0  # rounds of fsync begun
         self._finished = 0  # rounds done
-        self._failure: tuple[int, OSError] | None = None  # (round, why)
+        self._waiting = 0
+        self._failures: dict[int, OSError] = {}  # by round, until nobody waits
 
     def sync(self) -> None:
         """Return when everything renamed into the folder before this call is durable."""
         with self._lock:
             mine = self._started + 1  # the first round that starts after this call
+            self._waiting += 1
             while self._finished < mine:
                 if self._started == self._finished:
                     self._run_round()
                 else:
                     self._changed.wait()
-            if self._failure and self._failure[0] == mine:
-                raise self._failure[1]
+            failure = self._failures.get(mine)
+            self._waiting -= 1
+            if not self._waiting:
+                self._failures.clear()
+            if failure is not None:
+                raise failure
 
     def _run_round(self) -> None:
         """Fsync once, without the lock; called and left with the lock held."""
@@ -97,5 +103,5 @@ class GroupFsync:
             self._lock.acquire()
             self._finished = number
             if failure is not None:
-                self._failure = (number, failure)
+                self._failures[number] = failure
             self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,32 @@ def test_a_failed_folder_fsync_is_told_to_everyone_it_was_for(
     for _ in range(2):
         with pytest.raises(OSError, match="Input/output"):
             group.sync()
+
+
+def test_a_failed_folder_fsync_is_told_even_if_others_failed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[OSError] = []
+
+    def fail(path: Path) -> None:
+        time.sleep(0.0001)
+        raise OSError(5, "Input/output error")
+
+    def ask() -> None:
+        for _ in range(50):
+            try:
+                group.sync()
+            except OSError as error:
+                told.append(error)
+
+    monkeypatch.setattr("mailraven.files.atomic.fsync_dir", fail)
+    group = GroupFsync(tmp_path)
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(told) == 16 * 50
 
 
 def test_a_lock_is_not_given_twice(tmp_path: Path) -> None:
