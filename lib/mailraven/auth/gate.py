@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mailraven.auth.answers import Granted, Refused, Throttled
 from mailraven.auth.names import AccountName, account_name
-from mailraven.auth.passwords import Entry, find_entry
+from mailraven.auth.passwords import Entry, find_entry, sample_entry
 from mailraven.auth.throttle import Limits, Throttle
 from mailraven.config.schema import Auth
 from mailraven.mail.errors import ConfigError, TemporaryError
@@ -102,6 +102,12 @@ class Gate:
         except (ConfigError, OSError) as error:
             event("passwords-broken", level="error", error=str(error))
             raise TemporaryError(454, "4.7.0 temporary authentication failure") from None
+
+    def stand_in(self, attempt: Attempt) -> Entry | None:
+        """The line of another account: a name that does not exist must cost what others of its
+        domain do. None where the domain has no passwords. Call it in a thread.
+        """
+        return sample_entry(self.passwords_file(attempt.name)) if attempt.name else None
 
 
 def _limits(policy: Auth) -> Limits:

@@ -100,5 +100,7 @@ class Prover:
         entry = self._gate.entry(attempt)
         if entry is not None and entry.scram is not None:
             return entry.scram
+        other = self._gate.stand_in(attempt)
+        iterations = other.scram.iterations if other and other.scram else COST.iterations
         salt = hmac.digest(self._fake_key, attempt.key.encode(), "sha256")[:SALT_SIZE]
-        return ScramKeys(COST.iterations, salt, os.urandom(32), os.urandom(32))
+        return ScramKeys(iterations, salt, os.urandom(32), os.urandom(32))

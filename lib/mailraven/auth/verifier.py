@@ -83,5 +83,6 @@ class Verifier:
         except ValueError:
             entry, prepared = None, b"?"
         hashes.inc()
-        is_right = matches(entry.argon2 if entry else self._dummy, prepared)
+        judged = entry or self._gate.stand_in(attempt)
+        is_right = matches(judged.argon2 if judged else self._dummy, prepared)
         return is_right and entry is not None

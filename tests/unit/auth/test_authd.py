@@ -253,6 +253,20 @@ def test_scram_does_not_tell_who_exists_and_wrong_proofs_are_throttled(tree: Tre
         talk(tree, story)
 
 
+def test_scram_asks_strangers_for_as_many_iterations_as_users(tree: Tree) -> None:
+    async def story(client: AuthClient) -> None:
+        first = b"n,,n=%s,r=abc"
+        counts = set()
+        for user in (b"alice@example.org", b"nobody@example.org"):
+            challenge = await client.scram_first("s", first % user, HOME, "submission")
+            assert isinstance(challenge, bytes)
+            counts.add(challenge.rpartition(b",i=")[2])
+        assert counts == {b"%d" % DEMO_COST.iterations}
+
+    with running(tree, "authd"):
+        talk(tree, story)
+
+
 def test_no_password_ever_reaches_the_log_or_the_disk(tree: Tree) -> None:
     secret = "sehr-geheim-4711"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailraven.auth.gate import Gate
 from mailraven.auth.names import account_name
 from mailraven.auth.passwords import (
     DEMO_COST,
@@ -16,8 +17,10 @@ from mailraven.auth.passwords import (
     parse,
     prepare,
     replace_entry,
+    sample_entry,
 )
 from mailraven.auth.saslprep import saslprep
+from mailraven.config.schema import Auth
 from mailraven.mail.errors import ConfigError
 
 ALICE = make_entry("alice", "correct horse", DEMO_COST)
@@ -179,3 +182,18 @@ def test_a_log_in_name_is_normalised(user: str, account: str) -> None:
 )
 def test_a_name_that_could_leave_its_folder_is_no_account(user: str) -> None:
     assert account_name(user) is None
+
+
+def test_who_does_not_exist_costs_what_others_of_the_domain_do(tmp_path: Path) -> None:
+    folder = tmp_path / "example.org"
+    folder.mkdir()
+    (folder / "passwords").write_text(f"# made by hand\n\nbroken\n{BOB}\n{ALICE}\n")
+    gate = Gate(tmp_path, lambda _: True, Auth)
+    assert gate.stand_in(gate.attempt("nobody@example.org", "", "imap")) == parse(BOB)
+    assert gate.stand_in(gate.attempt("nobody@example.net", "", "imap")) is None
+    assert gate.stand_in(gate.attempt("../nobody", "", "imap")) is None
+
+
+def test_a_file_without_entries_has_no_sample(tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_text("# nobody yet\n")
+    assert sample_entry(tmp_path / "passwords") is None
