@@ -1,9 +1,10 @@
 """One JSON object a line on stderr: ts, level, component, event, then facts (mailraven-log(5)).
 
 Info is what an operator acts on. Never pass a password or message text. Peer strings are escaped
-by JSON, so no line can be forged.
+by JSON, C1 controls by us, so no line can be forged and no terminal be played with.
 """
 
+import re
 import sys
 import time
 import traceback
@@ -23,6 +24,7 @@ class _State:
 
 
 _state = _State()
+_C1 = re.compile(rb"\xc2[\x80-\x9f]|\x7f")  # U+0080 to U+009F in UTF-8: a terminal obeys them
 _encoder = msgspec.json.Encoder()
 
 
@@ -92,6 +94,8 @@ def _plain(value: object) -> str:
 
 def _write(line: bytes) -> None:
     """One write(2) a line, so that lines of many processes on one pipe do not mix."""
+    if _C1.search(line):
+        line = _C1.sub(lambda match: b"\\u%04x" % ord(match[0].decode()), line)
     try:
         sys.stderr.buffer.write(line + b"\n")
         sys.stderr.buffer.flush()
