@@ -84,9 +84,11 @@ async def look_at(folder: MailboxFolder, touched: set[str]) -> bool:
                 known.setdefault(uid, []).append(name)
         renamed = []
         for uid, names in known.items():
-            if os.path.lexists(folder.path_of(state.place(uid))):
-                continue  # we, or who journalled it, did that
             found = [name for name in names if os.path.lexists(f"{folder.cur}/{name}")]
+            path = folder.path_of(state.place(uid))
+            if os.path.lexists(path):  # we, or who journalled it, did that
+                unknown += [name for name in found if f"{folder.cur}/{name}" != path]
+                continue
             if not found:
                 return False
             renamed.append(found[0])
@@ -111,7 +113,8 @@ def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
             continue
         at = state.place(uid)
         if os.path.lexists(folder.path_of(at)):
-            continue  # two files of one unique part: the one we know stays the message
+            unknown.append(name)  # two files of one unique part: it becomes a message of its own
+            continue
         found.add(uid)
         mask = mask_of(name)
         if mask != state.masks[at]:
@@ -161,11 +164,9 @@ def _admit_slice(folder: MailboxFolder, place: str, names: Sequence[str], modseq
             continue
         base, suffix = split_name(name)
         target = base + suffix
-        if base in state.by_base or base in taken or len(os.fsencode(base)) > BASE_LIMIT:
-            if place == folder.new and _finish(folder, name):
+        if not base or base in state.by_base or base in taken or _is_long(base):
+            if base in state.by_base and _is_known(folder, place, name):
                 continue
-            if place == folder.cur and base in state.by_base:
-                continue  # somebody was quicker
             base = new_base(message.size)
             target = base + suffix_of(message.mask)
             message = Arrival(base, message.mask, message.size, message.date)
@@ -174,7 +175,10 @@ def _admit_slice(folder: MailboxFolder, place: str, names: Sequence[str], modseq
         elif suffix != suffix_of(message.mask) and target == name:
             odd[uid] = suffix
         if f"{place}/{name}" != f"{folder.cur}/{target}":
-            os.rename(f"{place}/{name}", f"{folder.cur}/{target}")
+            try:
+                os.rename(f"{place}/{name}", f"{folder.cur}/{target}")
+            except FileNotFoundError:
+                continue  # another program renamed or removed it meanwhile
         lines.append(arrival_line(uid, modseq, message))
         taken.add(base)
         uid += 1
@@ -196,14 +200,20 @@ def _measure(folder: MailboxFolder, place: str, name: str) -> Arrival | None:
     return Arrival(base, mask_of(name), status.st_size, date)
 
 
-def _finish(folder: MailboxFolder, name: str) -> bool:
-    """Move new/`name` to the place in cur/ that the journal has for it, if that is still empty."""
+def _is_long(base: str) -> bool:
+    return len(os.fsencode(base)) > BASE_LIMIT
+
+
+def _is_known(folder: MailboxFolder, place: str, name: str) -> bool:
+    """Whether the file `name` is the message that has its unique part, and no second one.
+
+    A crash may have left it in new/ after the journal: then it moves to its place in cur/.
+    """
     state = folder.state
-    uid = state.by_base.get(split_name(name)[0])
-    if uid is None:
-        return False
-    path = folder.path_of(state.place(uid))
+    path = folder.path_of(state.place(state.by_base[split_name(name)[0]]))
     if os.path.lexists(path):
-        return False
-    os.rename(f"{folder.new}/{name}", path)
+        return path == f"{place}/{name}"
+    if place == folder.new:
+        with suppress(FileNotFoundError):
+            os.rename(f"{folder.new}/{name}", path)
     return True

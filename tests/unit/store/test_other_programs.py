@@ -181,3 +181,32 @@ def test_a_file_older_than_1970_does_not_close_the_mailbox(tmp_path: Path) -> No
                 assert (list(inbox.uids), list(inbox.dates)) == ([1], [0])
 
     tell(tmp_path, story)
+
+
+def test_a_second_file_of_one_unique_part_is_not_overwritten(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        put(maildir, "cur/same:2,", b"Subject: 1\r\n\r\n")
+        inbox = await store.open(maildir, "INBOX")
+        put(maildir, "cur/same:2,S", b"Subject: 2\r\n\r\n")
+        await happens(lambda: len(inbox.uids) == 2)  # told by inotify
+        put(maildir, "cur/same:2,S", b"Subject: 3\r\n\r\n")
+        inbox.hint_all()  # found by a listing
+        await inbox.refresh()
+        await inbox.set_flags(inbox.uids, "=", SEEN)
+        texts = [inbox.read(uid) for uid in inbox.uids]
+        assert texts == [b"Subject: %d\r\n\r\n" % n for n in (1, 2, 3)]
+
+    tell(tmp_path, story)
+
+
+def test_a_file_without_a_unique_part_gets_one(tmp_path: Path) -> None:
+    async def story(_: MailStore, maildir: Path) -> None:
+        put(maildir, "cur/:2,S")
+        put(maildir, "new/:2,S")
+        for _ in range(2):
+            async with watched_store() as store:
+                inbox = await store.open(maildir, "INBOX")
+                assert (list(inbox.uids), list(inbox.masks)) == ([1, 2], [SEEN, SEEN])
+                assert inbox.read(1) == inbox.read(2) == HELLO
+
+    tell(tmp_path, story)
