@@ -30,6 +30,7 @@ from mailraven.store.state import MailboxState
 SLICE = 200  # messages of a large operation between two turns of the event loop
 FIRST_PAUSE = 0.001  # seconds between two tries for the lock; grows to LONGEST_PAUSE
 LONGEST_PAUSE = 0.02
+STAMP_DOUBT = 50_000_000  # ns; a folder that changed so lately may change at the same stamp again
 
 T = TypeVar("T")
 
@@ -233,6 +234,12 @@ def take_over(fresh: MailboxState, old: MailboxState) -> None:
     gone_at = dict(fresh.expunged)
     for uid in before:
         fresh.log.add(gone_at.get(uid, fresh.highest_modseq), "x", uid)
+
+
+def stamp_of(folder: str) -> int:
+    """A number that is another one after names in `folder` have changed; 0: cannot tell."""
+    stamp = os.stat(folder).st_mtime_ns  # noqa: PTH116
+    return stamp if time.time_ns() - stamp > STAMP_DOUBT else 0
 
 
 async def in_thread(work: Callable[..., T], *arguments: object) -> T:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from mailraven.mail.flags import keyword_bit
+from mailraven.mail.flags import KEYWORD_LIMIT, keyword_bit
+from mailraven.store.errors import TooManyKeywords
+from mailraven.store.folder import MailboxFolder
+from mailraven.store.journal import keyword_line
 
 
 def bits_of(names: Iterable[str], keywords: Sequence[str]) -> int:
@@ -31,3 +34,13 @@ def used_in(masks: Iterable[int], keywords: Sequence[str]) -> list[tuple[int, st
         used |= mask
     bits = ((keyword_bit(n), word) for n, word in enumerate(keywords))
     return [(bit, word) for bit, word in bits if used & bit]
+
+
+async def add_keywords(folder: MailboxFolder, names: Iterable[str]) -> None:
+    """Give letters to those of `names` that have none. Raises TooManyKeywords, OSError."""
+    async with folder.locked() as state:
+        fresh = unknown_among(names, state.keywords)
+        first = len(state.keywords)
+        if first + len(fresh) > KEYWORD_LIMIT:
+            raise TooManyKeywords
+        folder.write([keyword_line(first + n, word) for n, word in enumerate(fresh)])

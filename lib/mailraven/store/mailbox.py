@@ -11,34 +11,26 @@ has it selected ends with BYE, as RFC 2180 §3.4 allows.
 
 import asyncio
 import os
-import time
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mailraven.mail.flags import KEYWORD_LIMIT
 from mailraven.mail.types import ModSeq, Uid, UidValidity
+from mailraven.observe import log
 from mailraven.store import arrivals, change, scan
 from mailraven.store.arrivals import AppendData
 from mailraven.store.cache import compact_cache
 from mailraven.store.change import FlagChange, FlagResult
-from mailraven.store.errors import (
-    NoSuchMailbox,
-    OutOfStep,
-    TooManyKeywords,
-    store_errors,
-)
-from mailraven.store.folder import MailboxFolder
-from mailraven.store.journal import keyword_line
-from mailraven.store.keywords import bits_of, unknown_among, used_in
+from mailraven.store.errors import NoSuchMailbox, OutOfStep, store_errors
+from mailraven.store.folder import MailboxFolder, stamp_of
+from mailraven.store.keywords import add_keywords, bits_of, unknown_among, used_in
 from mailraven.store.maildir import new_base, split_name
 from mailraven.store.reading import MessageReader
 from mailraven.store.state import Change, Listener, MailboxState
 
 TOUCHED_LIMIT = 1000  # names that inotify reported; above it one listing is cheaper
 SCAN_INTERVAL = 600.0  # seconds after which a refresh compares the whole folder once more
-STAMP_DOUBT = 50_000_000  # ns; a folder that changed so lately may change at the same stamp again
 
 
 class Mailbox:
@@ -53,7 +45,7 @@ class Mailbox:
         self._refresh_wanted = False
         self._scan_wanted = False
         self._touched: set[str] = set()  # names in cur/ to look at
-        self._stamp = 0  # modification time of cur/ when it was last listed, in ns
+        self._stamp = 0  # the stamp of cur/ when it was last listed
         self._scanned = asyncio.get_running_loop().time()
         self._tidy_after = 0.0  # loop time
         self.watched = False  # inotify tells us of foreign changes
@@ -272,13 +264,8 @@ class Mailbox:
         """
         wanted = list(names)
         if create and unknown_among(wanted, self.keywords):
-            async with self._errors(), self._folder.locked() as state:
-                fresh = unknown_among(wanted, state.keywords)
-                first = len(state.keywords)
-                if first + len(fresh) > KEYWORD_LIMIT:
-                    raise TooManyKeywords
-                lines = [keyword_line(first + n, word) for n, word in enumerate(fresh)]
-                self._folder.write(lines)
+            async with self._errors():
+                await add_keywords(self._folder, wanted)
         return bits_of(wanted, self.keywords)
 
     async def claim_recent(self) -> range:
@@ -341,14 +328,13 @@ class Mailbox:
     def _is_scan_due(self) -> bool:
         """Whether only a listing can tell: now and then; without inotify after every change."""
         if not self.watched:
-            return Path(self._folder.cur).stat().st_mtime_ns != self._stamp
+            return not self._stamp or stamp_of(self._folder.cur) != self._stamp
         return asyncio.get_running_loop().time() - self._scanned > SCAN_INTERVAL
 
     async def _rescan(self) -> None:
         self._scan_wanted = False
         self._scanned = asyncio.get_running_loop().time()
-        stamp = Path(self._folder.cur).stat().st_mtime_ns
-        self._stamp = stamp if time.time_ns() - stamp > STAMP_DOUBT else 0
+        self._stamp = stamp_of(self._folder.cur)
         await scan.rescan(self._folder)
 
     async def tidy(self) -> None:
@@ -391,7 +377,10 @@ class Mailbox:
     def _tell(self) -> None:
         self._telling = False
         for listener in list(self._listeners):
-            listener()
+            try:
+                listener()
+            except Exception:  # one session's bug: the others must hear all the same
+                log.exception("bug", where="listener", folder=self._folder.path)
 
 
 __all__ = ["AppendData", "Change", "FlagResult", "Mailbox"]

@@ -180,3 +180,19 @@ def test_a_mailbox_that_cannot_be_opened_leaves_no_descriptor(tmp_path: Path) ->
         assert len(os.listdir("/proc/self/fd")) == before
 
     tell(tmp_path, story)
+
+
+def test_a_session_that_fails_to_listen_does_not_keep_the_news_from_others(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await store.open(maildir, "INBOX")
+        heard: list[int] = []
+
+        def fail() -> None:
+            raise KeyError
+
+        inbox.attach(fail)
+        inbox.attach(lambda: heard.append(len(inbox.uids)))
+        await inbox.append(AppendData([HELLO]))
+        await happens(lambda: heard == [1])
+
+    tell(tmp_path, story)
