@@ -8,6 +8,7 @@ import asyncio
 import math
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import cast
@@ -19,12 +20,35 @@ from mailraven.files import FileSlice
 BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for; reading pauses above
 SLICE = 256 * 1024  # octets of a file in memory at a time
 HANDSHAKE_SECONDS = 30.0
+WRITE_SECONDS = 300.0  # a peer that reads nothing of what waits for it for so long is cut off
+BYTES_ACKED = slice(120, 128)  # where struct tcp_info of Linux has it
 
 _wheel = DeadlineWheel()
 
 
 class Closed(Exception):
     """The connection is gone; nothing can be sent any more."""
+
+
+class _Stall:
+    """The wheel's eye on a peer that reads more slowly than we write; only there while it does."""
+
+    __slots__ = ("_connection", "_taken", "deadline")
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._taken = connection.taken()
+        self.deadline = math.inf
+        _wheel.watch(self, WRITE_SECONDS)
+
+    def expire(self) -> None:
+        """Cut the peer off if it has taken nothing since the last look."""
+        taken = self._connection.taken()
+        if taken == self._taken:
+            self._connection.abort()
+            return
+        self._taken = taken
+        _wheel.watch(self, WRITE_SECONDS)
 
 
 class Connection(asyncio.Protocol):
@@ -37,12 +61,13 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_backlog",
         "_closed",
-        "_drained",
+        "_drainers",
         "_eof",
         "_expired",
         "_paused",
         "_reader",
         "_size",
+        "_stall",
         "_transport",
         "deadline",
         "local",
@@ -59,7 +84,8 @@ class Connection(asyncio.Protocol):
         self._expired = False
         self._paused = False
         self._reader: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._drainers: list[asyncio.Future[None]] = []
+        self._stall: _Stall | None = None
         self.deadline = math.inf
         self.peer: tuple[str, int] = ("", 0)
         self.local: tuple[str, int] = ("", 0)
@@ -92,19 +118,35 @@ class Connection(asyncio.Protocol):
         """Nothing can be read or written any more."""
         self._closed = self._eof = True
         _wheel.forget(self)
+        self._end_stall()
         self._wake_reader()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self._wake_drainers()
 
     def pause_writing(self) -> None:
         """The peer reads more slowly than we write."""
         self._paused = True
+        self._begin_stall()
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
         self._paused = False
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        if self._transport is None or not self._transport.is_closing():  # else what is left counts
+            self._end_stall()
+        self._wake_drainers()
+
+    def _begin_stall(self) -> None:
+        if self._stall is None:
+            self._stall = _Stall(self)
+
+    def _end_stall(self) -> None:
+        if self._stall is not None:
+            _wheel.forget(self._stall)
+            self._stall = None
+
+    def _wake_drainers(self) -> None:
+        for waiter in self._drainers:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _wake_reader(self) -> None:
         if self._reader is not None and not self._reader.done():
@@ -144,6 +186,14 @@ class Connection(asyncio.Protocol):
         """Whether the peer reads more slowly than we write: `drain` would wait."""
         return self._paused
 
+    def taken(self) -> int:
+        """Octets that the peer has acknowledged so far: tcpi_bytes_acked of tcp(7); else 0."""
+        sock = self._transport.get_extra_info("socket") if self._transport else None
+        if sock is None or sock.family == socket.AF_UNIX:
+            return 0
+        facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED.stop)
+        return int.from_bytes(facts[BYTES_ACKED], sys.byteorder)
+
     def has_input(self) -> bool:
         """Whether a read would return at once."""
         return bool(self._backlog) or self._eof
@@ -160,13 +210,17 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until the peer has read enough; raises Closed when it never will."""
+        """Wait until the peer has read enough; raises Closed when it never will.
+
+        That is when it is gone, or has read nothing for WRITE_SECONDS.
+        """
         if self._paused and not self._closed:
-            self._drained = asyncio.get_running_loop().create_future()
+            waiter = asyncio.get_running_loop().create_future()
+            self._drainers.append(waiter)
             try:
-                await self._drained
+                await waiter
             finally:
-                self._drained = None
+                self._drainers.remove(waiter)
         if self._closed:
             raise Closed
 
@@ -218,8 +272,10 @@ class Connection(asyncio.Protocol):
         return (tls.version() or "", (tls.cipher() or ("",))[0]) if tls is not None else ("", "")
 
     def close(self) -> None:
-        """Send what was written, then end the connection."""
+        """Send what was written, then end the connection; WRITE_SECONDS hold here too."""
         if self._transport is not None and not self._closed:
+            if self._transport.get_write_buffer_size():
+                self._begin_stall()
             self._transport.close()
 
     def abort(self) -> None:

@@ -72,5 +72,5 @@ class DeadlineWheel:
         empty = [tick for tick, things in self._buckets.items() if not things]
         for tick in empty:
             del self._buckets[tick]
-        if self._buckets and self._timer is None:
+        if self._buckets and (self._timer is None or min(self._buckets) < self._due):
             self._arm(min(self._buckets))

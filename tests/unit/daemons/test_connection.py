@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailraven.daemons import connection as module
 from mailraven.daemons import deadline
-from mailraven.daemons.connection import BACKLOG_LIMIT, Connection, Listener
+from mailraven.daemons.connection import BACKLOG_LIMIT, Closed, Connection, Listener
+from mailraven.daemons.deadline import DeadlineWheel
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.daemons.tls import ServerTls
 from mailraven.files import FileSlice
@@ -195,6 +196,108 @@ def test_a_file_is_sent_in_slices(tmp_path: Path) -> None:
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await reader.read(-1) == body.read_bytes()[3:1_500_003]
+        writer.close()
+
+    play(session, client)
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "TICK", 0.01)
+    monkeypatch.setattr(module, "WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "_wheel", DeadlineWheel())
+
+
+async def write_until_closed(connection: Connection) -> None:
+    with pytest.raises(Closed):
+        while True:
+            connection.write(b"x" * 100_000)
+            await connection.drain()
+
+
+@pytest.mark.usefixtures("little_patience")
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_peer_that_never_reads_is_cut_off(tls: ServerTls, over_tls: bool) -> None:
+    ended = asyncio.Event()
+
+    async def session(connection: Connection) -> None:
+        await asyncio.gather(*(write_until_closed(connection) for _ in range(3)))
+        ended.set()
+
+    async def client(port: int) -> None:
+        context = client_tls() if over_tls else None
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        await ended.wait()
+        writer.transport.abort()
+
+    play(session, client, context=tls.context if over_tls else None)
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_peer_that_never_reads_the_last_words_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = asyncio.Event()
+
+    class Watched(Connection):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            gone.set()
+
+    monkeypatch.setattr(module, "Connection", Watched)
+
+    async def session(connection: Connection) -> None:
+        connection.write(b"x" * 20_000_000)  # and the session is over
+
+    async def client(port: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        await gone.wait()
+        writer.transport.abort()
+
+    play(session, client)
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_peer_that_reads_a_little_now_and_then_is_not_cut_off(
+    tls: ServerTls, over_tls: bool
+) -> None:
+    stalled, has_read = asyncio.Event(), asyncio.Event()
+    stalls: list[module._Stall] = []
+
+    async def session(connection: Connection) -> None:
+        while connection._stall is None:
+            connection.write(b"x" * 100_000)
+            await asyncio.sleep(0)
+        stalls.append(connection._stall)
+        stalled.set()
+        await has_read.wait()
+        stalls[0].expire()
+        await connection.drain()
+        assert connection._stall is None
+        connection.write(b".")
+
+    async def client(port: int) -> None:
+        context = client_tls() if over_tls else None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        await stalled.wait()
+        assert await reader.readexactly(1_000_000)
+        has_read.set()
+        assert (await reader.read(-1)).endswith(b".")
+        writer.close()
+
+    play(session, client, context=tls.context if over_tls else None)
+
+
+def test_a_peer_that_keeps_up_costs_no_timer() -> None:
+    async def session(connection: Connection) -> None:
+        connection.write(b"ready")
+        await connection.drain()
+        assert not module._wheel._where
+        await connection.read()
+
+    async def client(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.readexactly(5) == b"ready"
+        writer.write(b"x")
+        assert await reader.read(-1) == b""
         writer.close()
 
     play(session, client)

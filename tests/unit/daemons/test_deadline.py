@@ -58,3 +58,15 @@ def test_what_is_forgotten_never_expires() -> None:
         assert not gone.expired.is_set()
 
     asyncio.run(main())
+
+
+def test_who_moves_on_does_not_hold_up_the_others() -> None:
+    async def main() -> None:
+        wheel = DeadlineWheel()
+        lively, silent = Thing(), Thing()
+        wheel.watch(lively, 0.02)
+        wheel.watch(lively, 3600)
+        wheel.watch(silent, 0.05)
+        await asyncio.wait_for(silent.expired.wait(), 10)
+
+    asyncio.run(main())
