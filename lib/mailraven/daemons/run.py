@@ -221,8 +221,8 @@ class Supervisor:
 
 
 def write_peer_file(path: Path, facts: dict[str, object]) -> None:
-    """peer.json: how tests and load tools find this server."""
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(facts)) + b"\n", 0o644)
+    """peer.json: how tests and load tools find this server. It holds the password."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(facts)) + b"\n", 0o600)
 
 
 def main(options: RunOptions) -> int:

@@ -114,7 +114,7 @@ def make_tree(
     wishes = _Wishes(port_base, address, users, workers, domain)
     _check(root, wishes)
     etc, is_new = root / "etc", not (root / "domains" / wishes.domain).exists()
-    for folder in (etc, root / "run", root / "cache", root / "mail", root / "domains"):
+    for folder in (root, etc, root / "run", root / "cache", root / "mail", root / "domains"):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     ports = Ports(wishes.port_base).by_name
     _write_if_new(etc / "mailraven.toml", _config(root, wishes, ports))
@@ -181,7 +181,8 @@ def _password(file: Path) -> str:
 def _make_domain(root: Path, wishes: _Wishes, password: str) -> None:
     folder = root / "domains" / wishes.domain
     accounts = folder / "accounts"
-    accounts.mkdir(parents=True, exist_ok=True)
+    for made in (folder, accounts):
+        made.mkdir(mode=0o750, exist_ok=True)
     missing = [
         local
         for local in (f"u{number:03d}" for number in range(wishes.users))

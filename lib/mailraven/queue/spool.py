@@ -58,8 +58,9 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the folders that are missing."""
-        for name in (*FOLDERS, "msg"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, *(self.root / name for name in (*FOLDERS, "msg"))):
+            folder.mkdir(0o750, exist_ok=True)
 
     def folder(self, name: Folder | Literal["msg"]) -> Path:
         """Where the entries of that state are, or the messages."""

@@ -225,7 +225,9 @@ def _rename_special_use(maildir: Path, old: str, new: str) -> None:
 
 def _made(maildir: Path) -> Path:
     """`maildir`, with its three folders."""
-    maildir.mkdir(0o770, parents=True, exist_ok=True)
+    for folder in reversed([above for above in maildir.parents if not above.exists()]):
+        folder.mkdir(0o750, exist_ok=True)  # mail is nobody else's to list
+    maildir.mkdir(0o770, exist_ok=True)
     for name in ("tmp", "new", "cur"):
         (maildir / name).mkdir(0o770, exist_ok=True)
     return maildir

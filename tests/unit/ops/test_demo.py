@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import stat
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from mailraven.auth.passwords import find_entry, matches, prepare
 from mailraven.config.directory import Directory
 from mailraven.config.load import load
+from mailraven.daemons.run import write_peer_file
 from mailraven.ops.check import problems_of_domains
 from mailraven.ops.demo import make_tree
 from mailraven.ops.errors import OperationError
+from mailraven.queue.spool import Spool
 
 
 @pytest.fixture
@@ -27,6 +30,16 @@ def test_everything_lies_below_the_root(root: Path) -> None:
     assert config.tls.certificate.is_relative_to(root)
     assert config.tls.certificate.exists()
     assert problems_of_domains(config) == []
+
+
+def test_nobody_else_may_look_into_it(root: Path) -> None:
+    make_tree(root, 21000, "127.0.0.1", 1, 1)
+    Spool(root / "spool").prepare()
+    write_peer_file(root / "peer.json", {"password": "secret"})
+    folders = [path for path in (root, *root.rglob("*")) if path.is_dir()]
+    assert len(folders) > 20
+    assert [path for path in folders if path.stat().st_mode & 0o007] == []
+    assert stat.S_IMODE((root / "peer.json").stat().st_mode) == 0o600
 
 
 def test_ports_are_counted_from_the_base(root: Path) -> None:
