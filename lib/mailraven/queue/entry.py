@@ -139,9 +139,12 @@ def encode_entry(entry: QueueEntry) -> bytes:
 def decode_entry(text: bytes) -> QueueEntry:
     """The entry that `text` holds; unknown keys are left aside. Raises BrokenEntry."""
     try:
-        return _decoder.decode(text)
+        entry = _decoder.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BrokenEntry(str(error)) from error
+    if not entry.recipients:
+        raise BrokenEntry("it has no recipients")
+    return entry
 
 
 def bounded(text: str) -> str:

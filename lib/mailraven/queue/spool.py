@@ -12,12 +12,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mailraven.files.atomic import GroupFsync, write_atomically
+from mailraven.files.atomic import GroupFsync, fsync_dir
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.types import QueueId
 from mailraven.queue.content import content_of, content_of_file
@@ -36,6 +36,10 @@ FOLDERS: tuple[Folder, ...] = ("incoming", "active", "deferred", "held")
 
 ORPHAN_AGE = 3600  # seconds after which a file without an entry belongs to no living submitter
 IOV_LIMIT = 512  # buffers per writev(2); the system's own limit is 1024
+
+
+class EntryGone(Exception):
+    """The entry is no longer in active/: somebody took it from under the delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,11 @@ class Spool:
         `content` is the whole message with CRLF line ends, in pieces or as a file (which is hard
         linked where possible and then must not change any more). Costs one fsync for the message,
         one for the entry, and one per folder that is shared by all who wait. Raises OSError;
-        nothing is left then.
+        nothing is left then, unless the delivery was quicker than the failing fsync.
         """
         id, fd = self._create_message()
         entry_aside = self.root / "incoming" / f".{id}~"
+        is_listed = False
         try:
             try:
                 size, kind = self._fill_message(id, fd, content)
@@ -91,9 +96,13 @@ class Spool:
             _write_durably(entry_aside, encode_entry(entry))
             self._message_names.sync()
             entry_aside.rename(self.root / "incoming" / id)
+            is_listed = True
             self._incoming_names.sync()
         except BaseException:
-            self._forget(entry_aside, self.root / "incoming" / id, self._messages / id)
+            if not is_listed:
+                self._forget(entry_aside, self._messages / id)
+            with suppress(OSError):
+                self.remove(id, "incoming")  # claimed already: it keeps its message
             raise
         return id
 
@@ -170,31 +179,79 @@ class Spool:
 
     # -- being delivered ---------------------------------------------------------------------------
 
-    def claim(self, id: QueueId, source: Folder) -> QueueEntry | None:
-        """Move the entry to active/ and return it; None when it is no longer in `source`.
+    def look(self, id: QueueId, folder: Folder) -> QueueEntry | None:
+        """The entry, left where it is; None when it is no longer in `folder`.
 
-        Raises BrokenEntry; the entry is then in held/ for an operator to look at.
+        Raises BrokenEntry; the entry is then in held/ for an operator to look at. Raises OSError.
         """
         try:
-            (self.root / source / id).rename(self.root / "active" / id)
+            entry = self._read(folder, id)
+            if not self.message_path(id).exists():
+                raise BrokenEntry("there is no message of that name in msg/")
         except FileNotFoundError:
             return None
-        try:
-            return self._read("active", id)
         except BrokenEntry:
-            self._move(id, "active", "held")
+            if not self.hold(id, folder):
+                return None  # it went while we looked
             raise
+        return entry
+
+    def take(self, id: QueueId, source: Folder) -> bool:
+        """Move an entry that was looked at to active/; False when it is no longer in `source`."""
+        return self._move(id, source, "active")
+
+    def claim(self, id: QueueId, source: Folder) -> QueueEntry | None:
+        """`look` and `take`. Reading comes first: what cannot be read has not moved."""
+        entry = self.look(id, source)
+        return entry if entry is not None and self.take(id, source) else None
 
     def save(self, entry: QueueEntry) -> None:
-        """Make what is known about the recipients durable; the entry stays in active/."""
-        write_atomically(self.root / "active" / entry.id, encode_entry(entry))
+        """Make what is known about the recipients durable; the entry stays in active/.
+
+        Raises EntryGone when it is not there: it is not brought back.
+        """
+        self._put_in_place(entry.id, self._write_aside(entry))
+
+    @contextmanager
+    def deferring(self, entry: QueueEntry) -> Iterator[None]:
+        """Save the entry and let it wait in deferred/ until its `next_try`.
+
+        Before the body of the with statement everything that needs room on the disk is done, after
+        it everything that others can see. Raises EntryGone.
+        """
+        aside = self._write_aside(entry)
+        try:
+            yield
+            due = entry.next_try.timestamp()
+            os.utime(aside, (due, due))
+        except BaseException:
+            self._forget(aside)
+            raise
+        self._put_in_place(entry.id, aside)
+        self._move(entry.id, "active", "deferred")
 
     def defer(self, entry: QueueEntry) -> None:
-        """Save the entry and let it wait in deferred/ until its `next_try`."""
-        self.save(entry)
-        due = entry.next_try.timestamp()
-        os.utime(self.root / "active" / entry.id, (due, due))
-        self._move(entry.id, "active", "deferred")
+        """`deferring` with nothing to do in between."""
+        with self.deferring(entry):
+            pass
+
+    def _write_aside(self, entry: QueueEntry) -> Path:
+        aside = self.root / "active" / f".{entry.id}~"
+        self._forget(aside)  # of one who was killed
+        try:
+            _write_durably(aside, encode_entry(entry))
+        except BaseException:
+            self._forget(aside)
+            raise
+        return aside
+
+    def _put_in_place(self, id: QueueId, aside: Path) -> None:
+        place = self.root / "active" / id
+        if not place.exists():
+            self._forget(aside)
+            raise EntryGone(id)
+        aside.rename(place)
+        fsync_dir(place.parent)
 
     def remove(self, id: QueueId, folder: Folder) -> bool:
         """End of the way: entry first, then message; False when the entry is not in `folder`."""

@@ -1,7 +1,9 @@
 """The spool: what is submitted stays, moves by rename, and is readable."""
 
+import errno
 import json
 import os
+import resource
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.content import content_of
 from mailraven.queue.entry import Answer, BrokenEntry, bounded, decode_entry, encode_entry, instant
 from mailraven.queue.names import is_queue_id, queue_id
-from mailraven.queue.spool import Spool
+from mailraven.queue.spool import EntryGone, Spool
 
 MESSAGE = [b"Subject: hi\r\n", b"\r\n", b"one\r\n.two\r\n"]
 
@@ -172,3 +174,60 @@ def test_content_class_separates_header_and_body(chunks: list[bytes], kind: str)
 
 def test_strange_ids_are_not_found(spool: Spool) -> None:
     assert spool.find(QueueId("../msg")) is None
+
+
+def test_an_entry_that_cannot_be_read_now_stays_where_it_is(spool: Spool) -> None:
+    id = spool.submit(envelope(), MESSAGE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            spool.claim(id, "incoming")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [listed.folder for listed in spool.entries()] == ["incoming"]
+    assert spool.claim(id, "incoming") is not None
+
+
+def test_an_entry_without_message_or_recipients_is_put_aside(spool: Spool) -> None:
+    without_message, without_recipients = (spool.submit(envelope(), MESSAGE) for _ in range(2))
+    spool.message_path(without_message).unlink()
+    path = spool.folder("incoming") / without_recipients
+    shown = json.loads(path.read_text())
+    path.write_text(json.dumps({**shown, "recipients": []}))
+    for id in (without_message, without_recipients):
+        with pytest.raises(BrokenEntry):
+            spool.claim(id, "incoming")
+        assert (spool.folder("held") / id).exists()
+
+
+def test_an_entry_that_is_no_longer_claimed_is_not_brought_back(spool: Spool) -> None:
+    entry = spool.claim(spool.submit(envelope(), MESSAGE), "incoming")
+    assert entry is not None
+    spool.remove(entry.id, "active")
+    for step in (spool.save, spool.defer):
+        with pytest.raises(EntryGone):
+            step(entry)
+    assert list(spool.entries()) == os.listdir(spool.folder("active")) == []
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_submission_that_fails_at_the_end_takes_no_message_from_the_delivery(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, is_claimed: bool
+) -> None:
+    fsync = os.fsync
+
+    def broken(fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink() == spool.folder("incoming"):
+            for listed in list(spool.entries("incoming")) if is_claimed else []:
+                spool.claim(listed.id, "incoming")
+            raise OSError(errno.EIO, "input/output error")
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="input/output"):
+        spool.submit(envelope(), MESSAGE)
+    claimed = os.listdir(spool.folder("active"))
+    assert os.listdir(spool.folder("msg")) == claimed
+    assert len(claimed) == is_claimed
+    assert os.listdir(spool.folder("incoming")) == []
