@@ -20,6 +20,7 @@ from mailraven.queue.progress import Attempt
 LINGER = 2.0  # seconds that a session waits for another message
 SESSION_LIMIT = 100  # messages over one connection; some servers count
 SUSPENSION = 30.0  # seconds that an unreachable destination is not asked again
+JOBS_LIMIT = 200  # jobs that wait for one destination: the others' mail needs room, too
 FIRST_WORKERS = 2  # sessions at once with a destination that we know nothing about
 
 Done = Callable[[Job, dict[int, Attempt]], Awaitable[None]]
@@ -54,6 +55,7 @@ class Dispatcher:
         self._suspension = suspension
         self._destinations: dict[str, Destination] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     def add(self, job: Job, courier: Courier, most: int) -> None:
         """Deliver `job` when its turn comes, with at most `most` sessions for its destination."""
@@ -65,6 +67,11 @@ class Dispatcher:
         if destination.workers < wanted and destination.idle < len(destination.jobs):
             destination.workers += 1
             self._start(self._work(destination, courier, most))
+
+    def room(self, key: str) -> int:
+        """How many more jobs for that destination are welcome."""
+        destination = self._destinations.get(key)
+        return JOBS_LIMIT if destination is None else max(0, JOBS_LIMIT - len(destination.jobs))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -95,7 +102,7 @@ class Dispatcher:
         """Wait for another job, as long as a session is worth keeping and nobody needs our slot."""
         if destination.jobs:
             return True
-        if sender is None or self._slots.locked():
+        if sender is None or self._slots.locked() or self._is_closing:
             return False
         destination.arrival.clear()
         destination.idle += 1
@@ -154,6 +161,7 @@ class Dispatcher:
 
     async def close(self, grace: float) -> None:
         """Let sessions end for `grace` seconds, then cut them; what is open stays in active/."""
+        self._is_closing = True
         for destination in self._destinations.values():
             destination.jobs.clear()
             destination.arrival.set()

@@ -100,6 +100,15 @@ def conclude(entry: QueueEntry, schedule: Schedule, now: float, chance: float) -
     return Conclusion(entry, tuple(reports))
 
 
+def reported(entry: QueueEntry, report: Report) -> QueueEntry:
+    """`entry` after `report` went into the queue: `conclude` does not ask for it again."""
+    if report.kind == "delayed":
+        return replace(entry, delay_noticed=True)
+    return entry.with_recipients(
+        {n: replace(entry.recipients[n], reported=True) for n in report.positions}
+    )
+
+
 def _unreported(entry: QueueEntry, kind: Literal["failed", "success"]) -> tuple[int, ...]:
     wants = _wants_failure if kind == "failed" else _wants_success
     return tuple(n for n, one in enumerate(entry.recipients) if not one.reported and wants(one))

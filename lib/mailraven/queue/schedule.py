@@ -27,6 +27,11 @@ def wait(attempts: int, first_wait: float) -> float:
     return min(first_wait * GROWTH**doublings, max(LONGEST_WAIT, first_wait))
 
 
+def longest_wait(first_wait: float) -> float:
+    """No try is further away than so many seconds, unless the clock was set back."""
+    return max(LONGEST_WAIT, first_wait) * (1.0 + JITTER)
+
+
 def next_attempt(
     schedule: Schedule, attempts: int, received: float, now: float, chance: float
 ) -> float:

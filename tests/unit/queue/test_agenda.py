@@ -54,3 +54,18 @@ def test_it_behaves_like_a_dictionary_of_due_times(steps: list[tuple[str, str, i
             known.pop(name, None)
     assert agenda.next_due() == min(known.values(), default=None)
     assert sorted(names(agenda, 9.0)) == sorted(known)
+
+
+def test_entries_in_line_come_in_order_unless_they_were_touched_or_dropped() -> None:
+    agenda = Agenda()
+    for name in "abcde":
+        agenda.put_in_line(Listed(QueueId(name), "deferred", 1.0), "mx")
+    put(agenda, "a", 1.0)  # seen again by a scan
+    put(agenda, "b", 2.0)
+    agenda.drop(QueueId("d"))
+    assert len(agenda) == 4
+    assert names(agenda, 9.0) == ["b"]
+    assert [listed.id for listed in agenda.pop_line("mx", 2)] == ["a", "c"]
+    assert agenda.lines() == ["mx"]
+    assert [listed.id for listed in agenda.pop_line("mx", 9)] == ["e"]
+    assert agenda.lines() == [] and len(agenda) == 0

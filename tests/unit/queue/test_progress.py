@@ -7,7 +7,7 @@ import pytest
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.entry import Answer, QueueEntry, Status, new_entry
-from mailraven.queue.progress import Attempt, Conclusion, conclude, record
+from mailraven.queue.progress import Attempt, Conclusion, conclude, record, reported
 from mailraven.queue.schedule import Schedule
 
 HOUR = 3600.0
@@ -96,3 +96,13 @@ def test_a_final_status_is_never_overwritten() -> None:
 def test_attempts_make_the_wait_grow() -> None:
     tried = replace(entry(told()), attempts=3)
     assert after(tried, "pending", HOUR).entry.next_try.timestamp() == HOUR + 2400
+
+
+def test_reports_that_are_out_are_not_asked_for_again() -> None:
+    one = record(entry(told(), told()), {0: Attempt("failed", Answer("no"))})
+    done = conclude(one, SCHEDULE, 5 * HOUR, 0.5)
+    assert [report.kind for report in done.reports] == ["failed", "delayed"]
+    for report in done.reports:
+        one = reported(one, report)
+    again = conclude(one, SCHEDULE, 5 * HOUR, 0.5)
+    assert again == replace(done, reports=())
