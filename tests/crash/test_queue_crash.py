@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mailraven.config.schema import Config
+from mailraven.daemons.flight import Flight
 from mailraven.daemons.settling import settle
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
@@ -166,7 +167,8 @@ def test_failure_is_always_either_in_the_queue_or_reported(tmp_path: Path) -> No
         entry = spool.claim(the_message(spool), "incoming")
         assert entry is not None
         failed = Attempt("failed", Answer("550 5.1.1 no", "5.1.1"))
-        settle(spool, record(entry, {0: failed, 1: failed}), Config(hostname="mx.example.org"))
+        flight = Flight(record(entry, {0: failed, 1: failed}), spool)
+        settle(flight, Config(hostname="mx.example.org"))
 
     def check(spool: Spool) -> None:
         entries = [spool.load(listed.id) for listed in spool.entries()]

@@ -31,18 +31,20 @@ class Flight:
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def heard(self, attempts: Mapping[int, Attempt]) -> bool:
-        """Record what became of some recipients; True when that was the last open job.
+        """Record what became of some recipients; True when that was the last open job, and then
+        no save is under way any more: one that came late would bring a settled entry back.
 
         What is known is saved while other jobs may take long, so that a crash repeats little.
+        Raises OSError and EntryGone, but not for the last job.
         """
         self.entry = record(self.entry, attempts)
         self.open_jobs -= 1
-        if self.open_jobs == 0:
-            return True
-        if any(attempt.status != "pending" for attempt in attempts.values()):
-            async with self.saving:
+        is_last = self.open_jobs == 0
+        async with self.saving:
+            is_news = any(attempt.status != "pending" for attempt in attempts.values())
+            if self.open_jobs and is_news:
                 await asyncio.to_thread(self.spool.save, self.entry)
-        return False
+        return is_last
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ holds the lock on spool/queued.lock.
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,11 +28,12 @@ from mailraven.mail.errors import PermanentError
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
-from mailraven.queue.entry import Answer, BrokenEntry, instant
+from mailraven.queue.entry import Answer, BrokenEntry, QueueEntry, instant
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.resolver import DnsResolver
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
-from mailraven.queue.spool import Folder, Listed, Spool
+from mailraven.queue.schedule import longest_wait
+from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
 
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
 FLIGHTS_LIMIT = 2000  # claimed messages; the others wait as lines of the agenda
@@ -124,7 +126,7 @@ class Queue:
     def _look_at(self, folder: Path, name: str) -> None:
         listed = self._spool.find(QueueId(name))
         if listed is not None and listed.folder == folder.name:
-            self._agenda.put(listed)
+            self._agenda.put(self._with_a_sane_due(listed))
 
     async def _scan(self) -> None:
         """Read the folders: they are the truth."""
@@ -132,7 +134,14 @@ class Queue:
         found = await asyncio.to_thread(lambda: list(self._spool.entries("incoming", "deferred")))
         for listed in found:
             if listed.id not in self._flights:
-                self._agenda.put(listed)
+                self._agenda.put(self._with_a_sane_due(listed))
+
+    def _with_a_sane_due(self, listed: Listed) -> Listed:
+        """Due now when it would not be for longer than anything waits: the clock was set back."""
+        now = time.time()
+        wait = longest_wait(float(self._service.config.queue.first_retry))
+        latest = now if listed.folder == "incoming" else now + wait
+        return listed if listed.due <= latest else replace(listed, due=now)
 
     async def run(self) -> None:
         """Start what is due, until cancelled; a bug costs a second, not the queue."""
@@ -150,12 +159,18 @@ class Queue:
             self._scanned = now
             await self._scan()
         self._wake.clear()
-        room = min(STARTS_LIMIT, FLIGHTS_LIMIT - len(self._flights))
-        for listed in self._agenda.pop_due(time.time(), room):
+        for destination in self._agenda.lines():
+            room = min(self._room(), self._dispatcher.room(destination))
+            for listed in self._agenda.pop_line(destination, room):
+                self._start(listed)
+        for listed in self._agenda.pop_due(time.time(), self._room()):
             self._start(listed)
         DEPTH.labels("active").set(len(self._flights))
         DEPTH.labels("waiting").set(len(self._agenda))
         await self._sleep()
+
+    def _room(self) -> int:
+        return min(STARTS_LIMIT, FLIGHTS_LIMIT - len(self._flights))
 
     async def _sleep(self) -> None:
         """Until the next entry is due, or something happens."""
@@ -170,29 +185,44 @@ class Queue:
     # -- one message -------------------------------------------------------------------------------
 
     def _start(self, listed: Listed) -> None:
-        """Claim a due entry and hand its parts to their destinations."""
+        """Hand a due entry to its destinations; one that makes trouble stands in nobody's way."""
         try:
-            entry = self._spool.claim(listed.id, listed.folder)
+            self._launch(listed)
         except BrokenEntry as error:
             log.event("broken-entry", level="error", queue_id=listed.id, error=str(error))
-            return
         except OSError as error:
             log.event("claim-failed", level="error", queue_id=listed.id, error=str(error))
             self._agenda.put(replace(listed, due=time.time() + DISK_RETRY))
-            return
+        except Exception:
+            log.exception("bug", queue_id=listed.id)
+            self._put_aside(listed.id)
+
+    def _launch(self, listed: Listed) -> None:
+        """Claim an entry and cut it into jobs, if one of its destinations has room for another."""
+        entry = self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
-        flight = Flight(entry, self._spool)
-        self._flights[entry.id] = flight
-        try:
-            self._dispatch(flight)
-        except Exception:
-            log.exception("bug", queue_id=entry.id)
-            self._put_aside(entry.id)
+        hops = self._hops(entry)
+        if (destination := self._full_destination(hops)) is not None:
+            self._agenda.put_in_line(listed, destination)
+        elif self._spool.take(listed.id, listed.folder):
+            flight = Flight(entry, self._spool)
+            self._flights[entry.id] = flight
+            self._dispatch(flight, hops)
 
-    def _dispatch(self, flight: Flight) -> None:
+    def _full_destination(self, hops: Mapping[int, NextHop | Attempt]) -> str | None:
+        """Whom the message has to wait for: one of its destinations if none of them has room."""
+        keys = dict.fromkeys(hop.key for hop in hops.values() if isinstance(hop, NextHop))
+        is_full = all(self._dispatcher.room(key) == 0 for key in keys)
+        return next(iter(keys), None) if is_full else None
+
+    def _dispatch(self, flight: Flight, hops: Mapping[int, NextHop | Attempt]) -> None:
         """Cut the message into jobs and hand them on; one without any is settled at once."""
-        jobs = cut_into_jobs(flight, self._route(flight))
+        refused = {n: hop for n, hop in hops.items() if isinstance(hop, Attempt)}
+        flight.entry = record(flight.entry, refused)
+        for position, attempt in refused.items():
+            log_attempt(flight.entry, position, attempt)
+        jobs = cut_into_jobs(flight, {n: h for n, h in hops.items() if isinstance(h, NextHop)})
         flight.open_jobs = len(jobs)
         if not jobs:
             task = asyncio.get_running_loop().create_task(self._settle(flight))
@@ -203,10 +233,10 @@ class Queue:
             most = means.config.queue.destination_concurrency
             self._dispatcher.add(job, means.courier, most)
 
-    def _route(self, flight: Flight) -> dict[int, NextHop]:
-        """The next hop of each pending recipient; who has none fails here."""
-        entry, table = flight.entry, self._current_means().table
-        routes: dict[int, NextHop] = {}
+    def _hops(self, entry: QueueEntry) -> dict[int, NextHop | Attempt]:
+        """The next hop of each pending recipient, or the failure of one who has none."""
+        table = self._current_means().table
+        hops: dict[int, NextHop | Attempt] = {}
         for position in entry.pending:
             _, domain = split_address(entry.recipients[position].address)
             try:
@@ -214,14 +244,12 @@ class Queue:
             except PermanentError as error:
                 text, _, rest = error.text.partition(" ")
                 answer = Answer(rest, text, "", "routing", False, instant(time.time()))
-                attempt = Attempt("failed", answer)
-                flight.entry = record(flight.entry, {position: attempt})
-                log_attempt(flight.entry, position, attempt)
+                hops[position] = Attempt("failed", answer)
                 continue
             if entry.require_tls and hop.kind != "lmtp":
                 hop = replace(hop, tls="required")  # RFC 8689 §4.2.1
-            routes[position] = hop
-        return routes
+            hops[position] = hop
+        return hops
 
     def _current_means(self) -> Means:
         if self._means.config is not self._service.config:
@@ -232,9 +260,10 @@ class Queue:
         """A job has ended: called by the dispatcher."""
         for position, attempt in attempts.items():
             log_attempt(job.flight.entry, position, attempt)
+        self._wake.set()  # the destination has room for another one
         try:
             is_last = await job.flight.heard(attempts)
-        except OSError as error:
+        except (OSError, EntryGone) as error:
             log.event("save-failed", level="error", queue_id=job.flight.entry.id, error=str(error))
             return
         if is_last:
@@ -242,31 +271,32 @@ class Queue:
 
     async def _settle(self, flight: Flight) -> None:
         """Make the outcome durable, however long the disk is full; then the entry is free again."""
-        entry = flight.entry
+        id = flight.entry.id
         while True:
             try:
-                conclusion = await asyncio.to_thread(
-                    settle, self._spool, entry, self._service.config
-                )
+                conclusion = await asyncio.to_thread(settle, flight, self._service.config)
                 break
             except OSError as error:
-                log.event("settle-failed", level="error", queue_id=entry.id, error=str(error))
+                log.event("settle-failed", level="error", queue_id=id, error=str(error))
                 await asyncio.sleep(DISK_RETRY)
+            except EntryGone:
+                log.event("entry-gone", level="warn", queue_id=id)
+                return self._forget(id)
             except Exception:
-                log.exception("bug", queue_id=entry.id)
-                self._put_aside(entry.id)
-                return
-        del self._flights[entry.id]
+                log.exception("bug", queue_id=id)
+                return self._put_aside(id)
         if not conclusion.is_finished:
-            due = conclusion.entry.next_try.timestamp()
-            self._agenda.put(Listed(entry.id, "deferred", due))
-        self._wake.set()
-
-    def _background(self, work: asyncio.Future[None]) -> None: ...
+            self._agenda.put(Listed(id, "deferred", conclusion.entry.next_try.timestamp()))
+        self._forget(id)
 
     def _put_aside(self, id: QueueId) -> None:
         """A message that we cannot handle waits for a person, and stands in nobody's way."""
-        self._spool.hold(id, "active")
+        place = self._spool.find(id)
+        if place is not None:
+            self._spool.hold(id, place.folder)
+        self._forget(id)
+
+    def _forget(self, id: QueueId) -> None:
         self._flights.pop(id, None)
         self._wake.set()
 

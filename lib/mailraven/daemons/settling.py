@@ -6,11 +6,12 @@ import time
 from datetime import timedelta
 
 from mailraven.config.schema import Config
+from mailraven.daemons.flight import Flight
 from mailraven.observe import log, metrics
 from mailraven.observe.trace import new_trace
 from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
 from mailraven.queue.entry import QueuedRecipient, QueueEntry, instant
-from mailraven.queue.progress import Attempt, Conclusion, Report, conclude
+from mailraven.queue.progress import Attempt, Conclusion, Report, conclude, reported
 from mailraven.queue.schedule import Schedule
 from mailraven.queue.spool import Spool
 
@@ -29,19 +30,28 @@ def schedule_of(config: Config) -> Schedule:
     return Schedule(float(queue.first_retry), float(queue.lifetime), float(queue.delay_notice))
 
 
-def settle(spool: Spool, entry: QueueEntry, config: Config) -> Conclusion:
-    """Make the outcome of an attempt durable; synchronous. Raises OSError: then try again.
+def settle(flight: Flight, config: Config) -> Conclusion:
+    """Make the outcome of an attempt durable; synchronous. Raises OSError: then try again; raises
+    EntryGone.
 
     The order makes a crash harmless: first the reports, then the entry that says they are made.
+    A full disk shows before the first report, and `flight.entry` knows which ones are out: nobody
+    gets a report for every try to settle.
     """
-    conclusion = conclude(entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
-    for report in conclusion.reports:
-        _submit(spool, conclusion.entry, report, config)
+    conclusion = conclude(flight.entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
     if conclusion.is_finished:
-        spool.remove(entry.id, "active")
+        _report(flight, conclusion, config)
+        flight.spool.remove(flight.entry.id, "active")
     else:
-        spool.defer(conclusion.entry)
+        with flight.spool.deferring(conclusion.entry):
+            _report(flight, conclusion, config)
     return conclusion
+
+
+def _report(flight: Flight, conclusion: Conclusion, config: Config) -> None:
+    for report in conclusion.reports:
+        _submit(flight.spool, conclusion.entry, report, config)
+        flight.entry = reported(flight.entry, report)
 
 
 def _submit(spool: Spool, entry: QueueEntry, report: Report, config: Config) -> None:
