@@ -4,9 +4,8 @@ Goes out in chunks with a drain between, so that a slow reader bounds what waits
 do not shift meanwhile: the view changes only in `announce`.
 """
 
-import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import compress
 
 from mailraven.daemons.imap_messages import GONE
@@ -22,8 +21,8 @@ from mailraven.store.errors import MessageGone
 from mailraven.store.mailbox import Mailbox
 
 CHUNK = 500  # messages whose columns go out together
-READ_CHUNK = 100  # the same where records or messages may have to be read
-WRITE_SIZE = 64 << 10  # octets that are collected before they are written
+READ_CHUNK = 100  # the same where messages are read
+RECORDS_SIZE = 256 << 10  # octets of records in memory at a time
 
 
 async def fetch(session: Session, request: Fetch) -> bytes:
@@ -31,25 +30,60 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     selected = session.mailbox()
     wanted = plan(request.items, by_uid=request.by_uid)
     places = selected.places(request.numbers, by_uid=request.by_uid)
-    size = READ_CHUNK if wanted.needs_records or wanted.sections else CHUNK
     own: set[int] = set()
     missing = False
-    for number, part in enumerate(_parts(places, size)):
-        if number:
-            await asyncio.sleep(0)  # others want their turn
+    async for part, records in _with_records(session, places, wanted):
         uids = _column(selected.view.uids, part)
         if wanted.sets_seen and not selected.read_only:
             own.update(await _set_seen(selected, uids))
-        batch = _batch(selected, part, uids, wanted)
+        batch = _batch(selected, part, records, wanted)
         missing |= len(batch.uids) < len(uids)
         session.announce_keywords()
         missing |= await _send(session, batch, wanted)
-        await session.drain()
+        await session.breathe()
     known = frozenset(own) if b"FLAGS" in wanted.names else NOBODY
     session.announce(known, told=Telling(request.by_uid, request.by_uid))
     if missing:
         raise Refusal(GONE)
     return b"fetched"
+
+
+async def _with_records(
+    session: Session, places: Sequence[range], wanted: Plan
+) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
+    """The places in pieces, each with the records of its messages if any are wanted."""
+    uids = session.mailbox().view.uids
+    for whole in _parts(places, READ_CHUNK if wanted.sections else CHUNK):
+        part = whole
+        while wanted.needs_records and part:
+            records = await read_records(session, _column(uids, part))
+            yield part[: len(records)], records
+            part = part[len(records) :]
+        if part:
+            yield part, []
+
+
+async def read_records(session: Session, uids: Sequence[int]) -> list[bytes]:
+    """The records of the first of these messages, about RECORDS_SIZE; b"" for what is gone."""
+    mailbox = session.mailbox().mailbox
+    records: list[bytes] = []
+    size = 0
+    for uid, cached in zip(uids, mailbox.summaries(uids), strict=False):
+        if cached is None:
+            await session.breathe()
+        record = await _made(mailbox, uid) if cached is None else cached
+        records.append(record)
+        size += len(record)
+        if size > RECORDS_SIZE:
+            break
+    return records
+
+
+async def _made(mailbox: Mailbox, uid: int) -> bytes:
+    try:
+        return await mailbox.make_summary(uid)
+    except MessageGone:
+        return b""
 
 
 def _parts(places: Sequence[range], size: int) -> Iterator[Sequence[int]]:
@@ -77,14 +111,15 @@ async def _set_seen(selected: Selected, uids: Sequence[int]) -> list[int]:
     return (await mailbox.set_flags(uids, "+", SEEN)).changed
 
 
-def _batch(selected: Selected, part: Sequence[int], uids: Sequence[int], wanted: Plan) -> Batch:
+def _batch(
+    selected: Selected, part: Sequence[int], records: Sequence[bytes], wanted: Plan
+) -> Batch:
     """The columns of the messages at the places `part`; those that are gone are left out."""
-    mailbox = selected.mailbox
+    mailbox, uids = selected.mailbox, _column(selected.view.uids, part)
     numbers: Sequence[int] = range(part[0] + 1, part[-1] + 2)
     if len(numbers) != len(part):
         numbers = [place + 1 for place in part]
     places: Sequence[int] = part
-    records = [_record(mailbox, uid) for uid in uids] if wanted.needs_records else []
     if selected.view.uids is not mailbox.uids or not all(records):
         places = [mailbox.place(uid) for uid in uids]
         there = [
@@ -106,14 +141,6 @@ def _column(values: Sequence[int], places: Sequence[int]) -> Sequence[int]:
     if isinstance(places, range):
         return values[places.start : places.stop]
     return [values[place] for place in places]
-
-
-def _record(mailbox: Mailbox, uid: int) -> bytes:
-    """The summary record, b"" when the message is gone."""
-    try:
-        return mailbox.summary(uid)
-    except MessageGone:
-        return b""
 
 
 def _flag_words(selected: Selected, uids: Sequence[int], places: Sequence[int]) -> Sequence[bytes]:
@@ -154,11 +181,9 @@ async def _send_sections(session: Session, uid: int, head: bytes, wanted: Plan) 
         for section in wanted.sections:
             session.send(separator)
             await message.send(session, section)
+            await session.breathe()
             separator = b" "
         session.send(b")\r\n")
-        if session.engine.waiting > WRITE_SIZE:
-            await session.drain()
-            await asyncio.sleep(0)
     finally:
         os.close(fd)
     return True

@@ -12,6 +12,7 @@ from mailraven.mail.headers import Octets, header_end
 from mailraven.mail.mime import Part, parse_structure
 
 IN_MEMORY = 1 << 20  # octets: a message up to here is read at once
+PARSED_AT_ONCE = 64 << 10  # octets: the structure of a larger one is parsed in a thread
 PIECE = 256 << 10  # octets of a larger one that are in memory at a time
 
 
@@ -40,10 +41,10 @@ class OpenMessage:
         return header_fields(octets[:body], section.fields, section.text.endswith(".NOT"))
 
     async def _structure(self) -> Part:
-        if self._root is None and isinstance(self._octets, bytes):
+        if self._root is None and len(self._octets) <= PARSED_AT_ONCE:
             self._root = parse_structure(self._octets)
         elif self._root is None:
-            self._root = await asyncio.to_thread(parse_structure, self._octets)  # reads it all
+            self._root = await asyncio.to_thread(parse_structure, self._octets)
         return self._root
 
     async def send(self, session: Session, section: Section) -> None:

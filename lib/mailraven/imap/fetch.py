@@ -14,6 +14,8 @@ from mailraven.imap.fetch_items import Item
 from mailraven.imap.responses import date_time
 from mailraven.imap.summary import COMMON_FIELDS, body_of, bodystructure_of, envelope_of, headers_of
 
+CACHED_LIMIT = 4  # sections of one FETCH that are rendered for many messages at once
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -69,7 +71,7 @@ def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
         formats.append(form)
         columns.append(column)
     sections = [item for item in items if isinstance(item, Section)]
-    cached = [section for section in sections if is_cached(section)]
+    cached = [section for section in sections if is_cached(section)][:CACHED_LIMIT]
     for section in cached:
         formats.append(section.label.replace(b"%", b"%%") + b" %b")
         columns.append(_header_column(section))

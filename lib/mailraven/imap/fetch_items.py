@@ -7,6 +7,7 @@ from mailraven.imap.grammar import Cursor
 from mailraven.imap.wire import string
 from mailraven.mail.errors import PeerError
 
+SECTION_LIMIT = 100  # sections in one FETCH: each may be the whole message
 PART_DEPTH_LIMIT = 100  # numbers in one section-part
 
 MACROS: dict[bytes, tuple[bytes, ...]] = {
@@ -33,7 +34,10 @@ Item = bytes | Section
 def fetch_items(cursor: Cursor) -> tuple[Item, ...]:
     """A macro, one item or a list of them; no item twice."""
     if cursor.peek() == b"(":
-        return tuple(dict.fromkeys(cursor.parenthesised(lambda: fetch_item(cursor))))
+        items = tuple(dict.fromkeys(cursor.parenthesised(lambda: fetch_item(cursor))))
+        if sum(isinstance(item, Section) for item in items) > SECTION_LIMIT:
+            raise PeerError("too many sections")
+        return items
     start = cursor.at
     macro = MACROS.get(cursor.word(ITEM, "a fetch item").upper())
     if macro:

@@ -31,7 +31,10 @@ COMPACT_RECORDS = 1000  # beyond two per message that make a new file worth its 
 SCAN_CHUNK = 1 << 22  # octets
 
 _HEADER = struct.Struct("<4sIHHI")
-_LENGTH_BITS = 24  # an index entry is offset << 24 | octets of the whole record
+# An index entry is offset << 24 | octets of the whole record, header and all; and once its CRC
+# was found right, ~(offset << 24 | octets) of what summary.py encoded.
+_LENGTH_BITS = 24
+_LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 
 
 def encode_record(base: str, record: bytes) -> bytes:
@@ -107,18 +110,40 @@ class Cache:
 
     def get(self, base: str) -> bytes | None:
         """The record of `base`, None if there is none that is whole."""
-        entry = self._index.get(base)
-        if entry is None:
-            if not self.catch_up():
-                return None
-            entry = self._index.get(base)
-            if entry is None:
-                return None
-        whole = self._read(entry >> _LENGTH_BITS, entry & ((1 << _LENGTH_BITS) - 1))
-        record = _checked(whole, base)
-        if record is None:
-            del self._index[base]
+        return self.get_some([base])[0]
+
+    def get_some(self, bases: Sequence[str]) -> list[bytes | None]:
+        """The records of the first of `bases`: of one at least, of more up to READ_AHEAD octets.
+
+        None for each that there is no whole record of.
+        """
+        self.catch_up()  # or the file was cut: then nothing is where it was
+        index, found, octets = self._index, list[bytes | None](), 0
+        for base in bases:
+            entry, record = index.get(base), None
+            if entry is not None:
+                record = self._first_read(base, entry) if entry >= 0 else self._sure(~entry)
+                if record is None:
+                    del index[base]
+                else:
+                    octets += len(record)
+            found.append(record)
+            if octets > READ_AHEAD:
+                break
+        return found
+
+    def _first_read(self, base: str, entry: int) -> bytes | None:
+        """The record at an entry that was never read; later its CRC is believed."""
+        offset, whole = entry >> _LENGTH_BITS, entry & _LENGTH_MASK
+        record = _checked(self._read(offset, whole), base)
+        if record is not None:
+            self._index[base] = ~((offset + whole - len(record)) << _LENGTH_BITS | len(record))
         return record
+
+    def _sure(self, entry: int) -> bytes | None:
+        length = entry & _LENGTH_MASK
+        record = self._read(entry >> _LENGTH_BITS, length)
+        return record if len(record) == length else None
 
     def put(self, base: str, record: bytes) -> None:
         """Append a record; the next `get` finds it."""

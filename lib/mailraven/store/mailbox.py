@@ -218,7 +218,7 @@ class Mailbox:
         """Add all `messages` or none, durably; their UIDs. RFC 3502"""
         async with self._errors():
             uids = await arrivals.append(self._folder, messages)
-            self._reader.remember(uids, messages)
+            await self._reader.remember(uids, messages)
             return [Uid(uid) for uid in uids]
 
     def spill_path(self) -> Path:
@@ -288,6 +288,14 @@ class Mailbox:
     def summary(self, uid: int) -> bytes:
         """The record of mailraven.imap.summary for a message, from the cache if it is there."""
         return self._reader.summary(uid)
+
+    def summaries(self, uids: Sequence[int]) -> list[bytes | None]:
+        """The records that are cached, of the first of `uids` only; see MessageReader."""
+        return self._reader.summaries(uids)
+
+    async def make_summary(self, uid: int) -> bytes:
+        """A record that is not cached. Raises MessageGone."""
+        return await self._reader.make_summary(uid)
 
     def close(self) -> None:
         """Give descriptors back; the object is of no use then."""

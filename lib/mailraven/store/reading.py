@@ -4,7 +4,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from mailraven.imap.summary import encode_summary, summarize
@@ -17,14 +17,15 @@ from mailraven.store.cache import (
     make_record,
 )
 from mailraven.store.errors import MessageGone, store_errors
-from mailraven.store.folder import MailboxFolder, slices
+from mailraven.store.folder import MailboxFolder, in_thread, slices
 from mailraven.store.maildir import split_name
 
+THREAD_SIZE = 64 << 10  # octets: the structure of a larger message is parsed off the loop
 LOOK_AGAIN = 3  # tries to find a file that another program renames under our hands
 
 
 class MessageReader:
-    """The messages of one mailbox folder. Synchronous: messages are read in slices by sessions."""
+    """The messages of one mailbox folder; sessions read them in slices."""
 
     __slots__ = ("_folder", "cache", "renamed")
 
@@ -57,16 +58,7 @@ class MessageReader:
 
     def read(self, uid: int) -> bytes:
         """The whole message. Raises MessageGone."""
-        fd = self.open(uid)
-        try:
-            with store_errors():
-                size = os.fstat(fd).st_size
-                data = os.read(fd, size)
-                while len(data) < size and (more := os.read(fd, size - len(data))):
-                    data += more
-                return data
-        finally:
-            os.close(fd)
+        return read_whole(self.open(uid))
 
     def summary(self, uid: int) -> bytes:
         """The record of mailraven.imap.summary, from the cache or made now. Raises MessageGone."""
@@ -76,19 +68,45 @@ class MessageReader:
         base = self._folder.state.bases[at]
         record = self.cache.get(base)
         if record is None:
-            record = encode_summary(summarize(self.read(uid)))
+            record = _summarized(self.open(uid))
             self.cache.put(base, record)
         return record
 
-    def remember(self, uids: Sequence[int], messages: Sequence[AppendData]) -> None:
+    def summaries(self, uids: Sequence[int]) -> list[bytes | None]:
+        """The cached records of the first of `uids`, as Cache.get_some has it."""
+        state = self._folder.state
+        first = state.place(uids[0])
+        if first >= 0 and state.uids[first : first + len(uids)] == uids:  # neighbours
+            return self.cache.get_some(state.bases[first : first + len(uids)])
+        places = map(state.place, uids)
+        return self.cache.get_some([state.bases[at] if at >= 0 else "" for at in places])
+
+    async def make_summary(self, uid: int) -> bytes:
+        """Make the record anew and cache it; a large message is parsed in a thread.
+
+        Raises MessageGone.
+        """
+        fd, state = self.open(uid), self._folder.state
+        at = state.place(uid)
+        base = state.bases[at]
+        if state.sizes[at] > THREAD_SIZE:
+            record = await in_thread(_summarized, fd)
+        else:
+            record = _summarized(fd)
+        self.cache.put(base, record)
+        return record
+
+    async def remember(self, uids: Sequence[int], messages: Sequence[AppendData]) -> None:
         """Cache the records of messages just appended, while they are at hand."""
-        state, records = self._folder.state, []
+        state, fresh = self._folder.state, []
         for uid, data in zip(uids, messages, strict=True):
             at, size = state.place(uid), sum(map(len, data.parts))
             if at >= 0 and data.spilled is None and size == state.sizes[at] <= RECORD_LIMIT:
-                records.append(make_record(state.bases[at], b"".join(data.parts)))
-        with suppress(OSError):  # a full disk: the cache is disposable
-            append_records(self._folder.path, records)
+                fresh.append((state.bases[at], data.parts))
+        if sum(len(part) for _, parts in fresh for part in parts) > THREAD_SIZE:
+            await in_thread(_remember, self._folder.path, fresh)
+        else:
+            _remember(self._folder.path, fresh)
 
     async def carry(
         self, source: "MessageReader", bases: Mapping[int, str], pairs: Sequence[tuple[int, int]]
@@ -112,6 +130,29 @@ class MessageReader:
                 if split_name(name)[0] == base:
                     return name
         return None
+
+
+def read_whole(fd: int) -> bytes:
+    """All octets of an open message, which is closed then. Raises the errors of the store."""
+    try:
+        with store_errors():
+            size = os.fstat(fd).st_size
+            data = os.read(fd, size)
+            while len(data) < size and (more := os.read(fd, size - len(data))):
+                data += more
+            return data
+    finally:
+        os.close(fd)
+
+
+def _remember(folder: str, messages: Iterable[tuple[str, Sequence[bytes]]]) -> None:
+    records = [make_record(base, b"".join(parts)) for base, parts in messages]
+    with suppress(OSError):  # a full disk: the cache is disposable
+        append_records(folder, records)
+
+
+def _summarized(fd: int) -> bytes:
+    return encode_summary(summarize(read_whole(fd)))
 
 
 def _open(path: str) -> int:

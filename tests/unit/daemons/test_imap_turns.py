@@ -10,6 +10,7 @@ import pytest
 from mailraven.daemons import imap_session
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.states import State
+from mailraven.store.mailbox import AppendData
 from unit.daemons.imap_house import Client, ImapHouse, play
 
 MEMORY = 1 << 20  # octets that may wait for one client
@@ -89,5 +90,73 @@ def test_who_does_not_log_in_is_sent_away_however_much_he_talks(
         assert b"b OK" in await friend.ask(b"b NOOP")
         for one in (client, friend):
             one.writer.close()
+
+    play(tmp_path, story)
+
+
+PARTS = (
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 10_000 + b"--b--\r\n"
+)
+
+
+async def deliver(house: ImapHouse, *messages: bytes) -> None:
+    inbox = await house.store.open(house.maildir, "INBOX")
+    await inbox.append_all([AppendData([message]) for message in messages])
+    await house.store.close(inbox)
+
+
+async def end_of_answer(client: Client) -> bytes:
+    """The last line of an answer of any length."""
+    said = b""
+    while not said.endswith(b"\r\n") or not said.splitlines()[-1].startswith(b"b "):
+        said = said[-1000:] + await client.reader.read(1 << 16)
+    return said.splitlines()[-1]
+
+
+async def turns_of_others(house: ImapHouse, command: bytes) -> int:
+    """How often another session is served while `command` is."""
+    busy, other = await house.client(), await house.client()
+    await busy.ask(b"a SELECT INBOX")
+    busy.send(b"b " + command)
+    done = asyncio.create_task(end_of_answer(busy))
+    turns = 0
+    while not done.done():
+        await other.ask(b"c NOOP")
+        turns += 1
+    assert done.result().startswith(b"b OK")
+    for client in (busy, other):
+        client.writer.close()
+    return turns
+
+
+def test_mail_of_ten_thousand_parts_does_not_stop_the_others(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, *[PARTS] * 20)
+        assert await turns_of_others(house, b"FETCH 1:* (BODY.PEEK[1])") > 10
+        (house.maildir / "mailraven.cache").unlink()
+        assert await turns_of_others(house, b"FETCH 1:* (BODYSTRUCTURE)") > 10
+        inbox = await house.store.open(house.maildir, "INBOX")
+        assert all(inbox.summary(uid) in inbox.summaries([uid]) for uid in inbox.uids)
+        await house.store.close(inbox)
+
+    play(tmp_path, story)
+
+
+def test_sections_of_one_message_do_not_pile_up_for_a_client_that_reads_nothing(
+    tmp_path: Path,
+) -> None:
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, b"Subject: x\r\n\r\n" + b"x" * 1_000_000)
+        sections = b" ".join([b"BODY.PEEK[]<%d.262144>" % n for n in range(100)])
+        link = await deaf_client(house)
+        other = await house.client()
+        link.send(b"a SELECT INBOX\r\nb FETCH 1 (" + sections + b")\r\n")
+        slow = 0
+        while slow < 100:
+            await other.ask(b"b NOOP")
+            assert waiting_for(house.sessions[0]) < MEMORY
+            slow += house.sessions[0].connection.is_slow
+        link.close()
+        other.writer.close()
 
     play(tmp_path, story)

@@ -3,8 +3,8 @@
 import pytest
 
 from mailraven.imap.commands import Section
-from mailraven.imap.fetch import Batch, plan, render
-from mailraven.imap.fetch_items import fetch_items
+from mailraven.imap.fetch import CACHED_LIMIT, Batch, plan, render
+from mailraven.imap.fetch_items import SECTION_LIMIT, fetch_items
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.summary import encode_summary, summarize
 from mailraven.mail.errors import PeerError
@@ -23,6 +23,20 @@ def rendered(text: bytes, *, by_uid: bool = False) -> bytes:
     record = encode_summary(summarize(MESSAGE))
     batch = Batch([3], [30], [b"\\Seen"], [0], [len(MESSAGE)], [record])
     return b"".join(render(batch, plan(items(text), by_uid=by_uid), b")\r\n"))
+
+
+def test_sections_of_one_fetch_are_bounded() -> None:
+    many = [b"BODY[]<%d.9>" % n for n in range(SECTION_LIMIT + 1)]
+    assert len(items(b"(" + b" ".join(many[:-1]) + b")")) == SECTION_LIMIT
+    with pytest.raises(PeerError):
+        items(b"(" + b" ".join(many) + b")")
+
+
+def test_only_few_sections_are_rendered_for_many_messages_at_once() -> None:
+    chosen = [b"BODY[HEADER.FIELDS (TO%s)]" % (b" TO" * n) for n in range(20)]
+    wanted = plan(items(b"(" + b" ".join(chosen) + b")"), by_uid=False)
+    assert len(wanted.columns) == CACHED_LIMIT
+    assert len(wanted.sections) == 20 - CACHED_LIMIT
 
 
 def test_macros_stand_for_items() -> None:

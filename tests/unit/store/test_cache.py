@@ -8,6 +8,7 @@ import pytest
 
 from mailraven.store.cache import (
     NAME,
+    READ_AHEAD,
     RECORD_LIMIT,
     Cache,
     append_records,
@@ -93,3 +94,22 @@ def test_compaction_keeps_what_is_asked_for(folder: Path) -> None:
 
 def test_a_record_too_long_is_not_kept() -> None:
     assert encode_record("base", bytes(RECORD_LIMIT + 1)) == b""
+
+
+def test_records_come_together_up_to_a_bound(tmp_path: Path) -> None:
+    records = {f"{n}.M{n}.mx": os.urandom(READ_AHEAD // 5) for n in range(12)}
+    append_records(tmp_path, [encode_record(*pair) for pair in records.items()])
+    cache, bases = Cache(str(tmp_path)), list(records)
+    for _ in range(2):  # as first read, and once they are known to be whole
+        some = cache.get_some(["unknown", *bases])
+        assert some == [None, *list(records.values())[:6]]
+        assert cache.get_some(bases[::-1]) == list(records.values())[:-7:-1]
+
+
+def test_a_file_cut_short_gives_no_record_that_was_whole_before(folder: Path) -> None:
+    cache = Cache(str(folder))
+    assert whole(cache) == RECORDS
+    os.truncate(folder / NAME, (folder / NAME).stat().st_size // 2)
+    left = whole(cache)
+    assert left
+    assert left.items() < RECORDS.items()
