@@ -180,12 +180,12 @@ class MailboxFolder:
             self._changed()
 
     async def _restore(self) -> None:
-        """Write a removed journal again from memory, so that no UID changes.
+        """Write a removed or older journal again from memory, so that no UID changes.
 
-        The removed file is still open, so what others wrote last is read from it; should one of
-        them have begun a newer file that was removed as well, the ceiling is above its UIDs.
+        What others wrote last is read from the old file, which is still open; should one of them
+        have begun a newer file that was removed as well, the ceiling is above its UIDs.
         """
-        if not os.path.isdir(self.cur):  # noqa: PTH112
+        if not self.is_in_place or not os.path.isdir(self.cur):  # noqa: PTH112
             self.vanish()
             raise NoSuchMailbox
         self.journal.follow()
@@ -194,9 +194,13 @@ class MailboxFolder:
 
     async def _read_again(self) -> None:
         fresh = await in_thread(JournalFile.read, self.path)
-        if fresh is None or fresh.state.uid_validity != self.state.uid_validity:
+        if fresh is None or fresh.is_behind(self.state):  # damaged, or restored from a backup
             if fresh is not None:
                 fresh.close()
+            await self._restore()
+            return
+        if fresh.state.uid_validity != self.state.uid_validity:
+            fresh.close()
             self.vanish()
             raise NoSuchMailbox
         take_over(fresh.state, self.state)

@@ -24,7 +24,9 @@ BASE and KEYWORD have octets outside "!" to "~", and "%", written as %XX.
 A line is not made durable on its own: kill -9 loses nothing (the kernel has it), and a power loss
 loses at worst the last lines, whose messages get new UIDs. That none of them is given out twice is
 what the ceiling is for: nobody goes above a ceiling that is not durable, and who finds another
-boot than its own goes on at the ceiling. A torn last line is cut off by the next writer.
+boot than its own goes on at the ceiling; so does who opens a damaged file. A torn last line is
+cut off by the next writer. Who has read more than the file tells (it was removed, or restored from
+a backup) writes it again from memory.
 
 Compaction writes the fold as a new file and renames it; readers notice the other inode.
 """

@@ -46,6 +46,8 @@ class JournalFile:
         self._fold = Fold(MailboxState(uid_validity))
         self.inode = os.fstat(fd).st_ino
         self.position = start + self._fold.feed(data[start:])
+        if self.position < len(data):
+            self._fold.damaged = True  # cut short: whole lines may be lost as well
         self.fd = fd
 
     @classmethod
@@ -81,6 +83,13 @@ class JournalFile:
         """Whether most lines tell what no longer matters."""
         return self._fold.lines > 2 * len(self.state.uids) + COMPACT_LINES
 
+    def is_behind(self, state: MailboxState) -> bool:
+        """Whether it tells less of the same mailbox than `state` knows already."""
+        mine = self.state
+        if mine.uid_validity != state.uid_validity:
+            return False
+        return mine.uid_next < state.uid_next or mine.highest_modseq < state.highest_modseq
+
     def is_unchanged(self) -> bool:
         """Whether the file under our name is the one we know and has no more in it."""
         try:
@@ -100,7 +109,7 @@ class JournalFile:
         A torn line at the end is cut off: its writer died, for the lock is ours.
         """
         size = os.fstat(self.fd).st_size
-        if size == self.position:
+        if size <= self.position:
             return False
         data = os.pread(self.fd, size - self.position, self.position)
         done = self._fold.feed(data)

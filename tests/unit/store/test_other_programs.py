@@ -8,9 +8,8 @@ import pytest
 
 from mailraven.files import Watcher, WatchesExhausted
 from mailraven.mail.flags import DELETED, FLAGGED, SEEN
-from mailraven.store.errors import (
-    MessageGone,
-)
+from mailraven.store import account
+from mailraven.store.errors import MessageGone, NoSuchMailbox
 from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
 from unit.store.boxes import HELLO, happens, put, tell, watched_store, with_messages
@@ -118,6 +117,63 @@ def test_a_removed_journal_gives_no_uid_of_another_process_again(tmp_path: Path)
             assert inbox.read(uid) == HELLO
             await theirs.refresh()
             assert theirs.uids == inbox.uids
+
+    tell(tmp_path, story)
+
+
+@pytest.mark.parametrize("kept", ["older", "half", "garbage", "nothing"])
+def test_a_journal_that_tells_less_than_we_know_is_written_again(tmp_path: Path, kept: str) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 2)
+        journal = maildir / "mailraven.journal"
+        older = journal.read_bytes()
+        await inbox.append(AppendData([HELLO]))
+        await inbox.set_flags([1], "+", SEEN)
+        await inbox.expunge([3])
+        contents = {"older": older, "half": older[:-9], "garbage": b"\0\n" * 99, "nothing": b""}
+        if kept == "older":  # another inode, as restoring a backup makes it
+            journal.unlink()
+        journal.write_bytes(contents[kept])
+        assert await inbox.append(AppendData([HELLO])) > 3
+        async with watched_store() as other:
+            again = await other.open(maildir, "INBOX")
+            assert again.uid_validity == inbox.uid_validity
+            assert (again.uids, again.masks) == (inbox.uids, inbox.masks)
+            assert again.highest_modseq == inbox.highest_modseq
+
+    tell(tmp_path, story)
+
+
+def test_a_journal_cut_short_between_sessions_gives_no_uid_again(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        validity = inbox.uid_validity
+        store.shut()
+        journal = maildir / "mailraven.journal"
+        journal.write_bytes(journal.read_bytes()[:-99])
+        async with watched_store() as other:
+            again = await other.open(maildir, "INBOX")
+            assert again.uid_validity == validity
+            assert again.read(1) == b"Subject: 0\r\n\r\n"
+            assert len(again.uids) == 3
+            assert again.uids[-1] > 1000
+
+    tell(tmp_path, story)
+
+
+def test_an_old_journal_is_not_written_into_a_new_mailbox_of_the_name(tmp_path: Path) -> None:
+    async def story(_: MailStore, maildir: Path) -> None:
+        store = MailStore(None)  # nobody tells of the change
+        archive = await store.open(maildir, "Archive")
+        await archive.append(AppendData([HELLO]))
+        for _ in range(3):  # the new folder may get the inode number of an old one
+            await asyncio.to_thread(account.delete, maildir, "Archive")
+            await asyncio.to_thread(account.create, maildir, "Archive")
+        with pytest.raises(NoSuchMailbox):
+            await archive.append(AppendData([HELLO]))
+        assert archive.gone
+        assert not (maildir / ".Archive" / "mailraven.journal").exists()
+        store.shut()
 
     tell(tmp_path, story)
 
