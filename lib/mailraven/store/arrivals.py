@@ -8,7 +8,6 @@ the lock together with the journal line, then the folder (fsync, shared by all w
 import asyncio
 import errno
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from mailraven.mail.flags import KEYWORDS, ON_DISK, suffix_of
 from mailraven.store.change import expunge
 from mailraven.store.folder import MailboxFolder, in_thread, slices
 from mailraven.store.journal import arrival_line
-from mailraven.store.maildir import make_crlf, new_base, write_message
+from mailraven.store.maildir import copy_file, make_crlf, new_base, write_message
 from mailraven.store.state import Arrival
 
 
@@ -235,7 +234,7 @@ async def _place_one(way: Transfer, uid: int, new: int) -> _Placed | None:
     try:
         if not _rename_or_link(way, old, path):
             is_copy = True
-            await in_thread(_copy, old, f"{way.target.tmp}/{new_base(0)}", path)
+            await in_thread(copy_file, old, f"{way.target.tmp}/{new_base(0)}", path)
     except FileNotFoundError:
         return None
     except asyncio.CancelledError:  # the thread has finished the copy
@@ -257,22 +256,6 @@ def _rename_or_link(way: Transfer, old: str, new: str) -> bool:
             return False
         raise
     return True
-
-
-def _copy(old: str, aside: str, new: str) -> None:
-    """Copy the file `old` to `new`, durable but for its name. Raises OSError, nothing left then."""
-    try:
-        shutil.copy2(old, aside, follow_symlinks=False)
-        fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(aside, new)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(aside)
-        raise
 
 
 async def _leave_source(way: Transfer, placed: Sequence[_Placed]) -> None:

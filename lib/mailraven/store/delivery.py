@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from pathlib import Path
 from mailraven.files import fsync_dir
 from mailraven.observe import log
 from mailraven.store.cache import append_records, make_record
+from mailraven.store.maildir import copy_file
 
 BATCH_LIMIT = 64  # messages committed together
 WAITING_LIMIT = 8  # small messages waiting for a commit; with more, `room` makes senders wait
@@ -202,7 +203,14 @@ def _settle(job: _Job) -> None:
 def _publish(job: _Job) -> None:
     for maildir in job.maildirs[1:]:
         folder = f"{maildir}/new"
-        os.link(job.aside, f"{folder}/{job.name}")
+        if folder in job.folders:
+            continue  # had it before a missing folder was made
+        try:
+            os.link(job.aside, f"{folder}/{job.name}")
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
+                raise  # else it is another disk, or one that knows no links
+            copy_file(job.aside, f"{maildir}/tmp/{job.name}~", f"{folder}/{job.name}")
         job.folders.append(folder)
     folder = f"{job.maildirs[0]}/new"
     os.rename(job.aside, f"{folder}/{job.name}")
@@ -211,9 +219,22 @@ def _publish(job: _Job) -> None:
 
 def _attempt(step: Callable[[_Job], None], job: _Job) -> None:
     try:
-        step(job)
+        try:
+            step(job)
+        except FileNotFoundError:
+            _make_folders(job.maildirs)
+            step(job)
     except OSError as error:
         job.failure = error
+
+
+def _make_folders(maildirs: Iterable[Path]) -> None:
+    """Make what another program removed, or never made. FileNotFoundError without a Maildir."""
+    for maildir in maildirs:
+        for name in ("tmp", "new", "cur"):
+            with suppress(FileExistsError):
+                (maildir / name).mkdir(0o770)
+        fsync_dir(maildir)
 
 
 def _remember(batch: list[_Job]) -> None:

@@ -149,6 +149,25 @@ def write_message(tmp: str, chunks: list[bytes], date: int) -> None:
         raise
 
 
+def copy_file(old: str, aside: str, new: str) -> None:
+    """Copy the file `old` to `new`, durable but for its name; `aside` is in tmp/ of that Maildir.
+
+    Waits for the disk. Raises OSError; nothing is left then.
+    """
+    try:
+        shutil.copy2(old, aside, follow_symlinks=False)
+        fd = os.open(aside, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(aside, new)  # noqa: PTH104
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(aside)  # noqa: PTH108
+        raise
+
+
 def clean_tmp(folder: Path, now: float) -> int:
     """Remove what crashed writers left in tmp/ of `folder` 36 h ago or more; returns how many."""
     removed = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_a_spilled_file_is_taken_over(tmp_path: Path) -> None:
     assert asyncio.run(with_deliverer(([box], content))) == [None]
     assert delivered(box) == [MESSAGE * 1000]
     assert not spilled.exists()
+
+
+def test_a_recipient_on_another_disk_gets_a_copy(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        boxes = [maildir(tmp_path, "alice"), maildir(Path(elsewhere), "bob")]
+        spilled = boxes[0] / "tmp" / "incoming"
+        spilled.write_bytes(MESSAGE * 1000)
+        small = Content(len(MESSAGE), [MESSAGE])
+        large = Content(len(MESSAGE) * 1000, spilled=spilled)
+        assert asyncio.run(with_deliverer((boxes, small), (boxes, large))) == [None, None]
+        for box in boxes:
+            assert sorted(delivered(box)) == sorted([MESSAGE, MESSAGE * 1000])
+            assert os.listdir(box / "tmp") == []
+
+
+def test_folders_that_a_maildir_lacks_are_made(tmp_path: Path) -> None:
+    boxes = [maildir(tmp_path, name) for name in ("alice", "bob", "carol")]
+    for folder in ("alice/tmp", "carol/new", "carol/cur"):
+        (tmp_path / folder).rmdir()
+    assert asyncio.run(with_deliverer((boxes, Content(len(MESSAGE), [MESSAGE])))) == [None]
+    assert [delivered(box) for box in boxes] == [[MESSAGE]] * 3
 
 
 def test_the_names_carry_the_size_and_are_unique(tmp_path: Path) -> None:
