@@ -14,7 +14,7 @@ from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.entry import QueueEntry
 from mailraven.queue.spool import Spool
 
-PATIENCE = 20.0  # seconds until a test gives up waiting
+PATIENCE = 60.0  # seconds until a test gives up waiting
 MESSAGE = b"From: alice@ours.example\r\nSubject: hi\r\n\r\none\r\n.two\r\n"
 
 

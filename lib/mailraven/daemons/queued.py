@@ -285,9 +285,10 @@ class Queue:
             except Exception:
                 log.exception("bug", queue_id=id)
                 return self._put_aside(id)
-        if not conclusion.is_finished:
-            self._agenda.put(Listed(id, "deferred", conclusion.entry.next_try.timestamp()))
         self._forget(id)
+        if not conclusion.is_finished:
+            # As it is by now: what others did to it since it waits was taken for our own doing.
+            self._look_at(self._spool.folder("deferred"), id)
 
     def _put_aside(self, id: QueueId) -> None:
         """A message that we cannot handle waits for a person, and stands in nobody's way."""

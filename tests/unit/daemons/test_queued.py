@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailraven.mail.envelope import Recipient
+from mailraven.mail.types import QueueId
 from mailraven.observe import metrics
 from servers.dns_server import DnsServer
 from servers.queue_house import MESSAGE, QueueHouse
@@ -97,10 +98,29 @@ def test_4xx_is_tried_again_until_2xx(tmp_path: Path, verb: str) -> None:
             answer = entry.recipients[0].answer
             assert answer is not None
             assert (answer.text, answer.enhanced_status) == ("451 4.7.1 greylisted", "4.7.1")
-            assert 240 < entry.next_try.timestamp() - entry.received.timestamp() < 400
+            assert entry.next_try > entry.received
             queue.spool.retry(id)
             await queue.empty()
             assert len(server.received) == 1
+
+    run(story())
+
+
+def test_a_retry_in_the_moment_of_deferring_is_not_lost(tmp_path: Path) -> None:
+    async def story() -> None:
+        ids: list[QueueId] = []
+        busy: list[bytes | None] = [b"451 4.3.2 busy\r\n"] * 40
+        async with SmtpServer({"MAIL": busy}) as server, house(tmp_path, server) as queue:
+
+            def touch() -> None:
+                """Ask for another try of each message as soon as it waits."""
+                waiting = set(ids)
+                while waiting:
+                    waiting -= {id for id in waiting if queue.spool.retry(id)}
+
+            ids += [queue.submit(f"u{number}@example.net") for number in range(40)]
+            await asyncio.to_thread(touch)
+            await queue.until(lambda: len(server.received) == 40)
 
     run(story())
 
