@@ -157,7 +157,7 @@ class Mailbox:
     def forget_changes(self) -> None:
         """Nobody has the mailbox open any more: its log of changes and read-ahead can go."""
         self._folder.state.log.forget(self.position)
-        self._reader.cache.drop_window()
+        self._reader.rest()
 
     def attach(self, listener: Listener) -> None:
         """Call `listener` (once per loop turn at most) after changes, whoever made them."""

@@ -17,7 +17,7 @@ from mailraven.store.cache import (
     make_record,
 )
 from mailraven.store.errors import MessageGone, store_errors
-from mailraven.store.folder import MailboxFolder, in_thread, slices
+from mailraven.store.folder import MailboxFolder, in_thread, slices, stamp_of
 from mailraven.store.maildir import split_name
 
 THREAD_SIZE = 64 << 10  # octets: the structure of a larger message is parsed off the loop
@@ -27,10 +27,12 @@ LOOK_AGAIN = 3  # tries to find a file that another program renames under our ha
 class MessageReader:
     """The messages of one mailbox folder; sessions read them in slices."""
 
-    __slots__ = ("_folder", "cache", "renamed")
+    __slots__ = ("_folder", "_listed", "_stamp", "cache", "renamed")
 
     def __init__(self, folder: MailboxFolder) -> None:
         self._folder = folder
+        self._listed: dict[str, str] = {}  # the names in cur/ by unique part, as last listed
+        self._stamp = 0  # of cur/ when it was listed
         self.cache = Cache(folder.path)
         self.renamed: set[str] = set()  # names that were found instead of those expected
 
@@ -123,12 +125,19 @@ class MessageReader:
                 append_records(self._folder.path, records)
             await asyncio.sleep(0)
 
+    def rest(self) -> None:
+        """Nobody reads any more: give memory back."""
+        self.cache.drop_window()
+        self._listed, self._stamp = {}, 0
+
     def _find(self, base: str) -> str | None:
-        """The name that the unique part `base` has in cur/ now."""
+        """The name that the unique part `base` has in cur/ now; one listing for many that ask."""
+        cur = self._folder.cur
         with suppress(FileNotFoundError):
-            for name in os.listdir(self._folder.cur):
-                if split_name(name)[0] == base:
-                    return name
+            if not self._stamp or stamp_of(cur) != self._stamp:
+                self._stamp = stamp_of(cur)
+                self._listed = {split_name(name)[0]: name for name in os.listdir(cur)}
+            return self._listed.get(base)
         return None
 
 

@@ -90,6 +90,35 @@ def test_a_file_that_is_renamed_under_our_hands_is_found(tmp_path: Path) -> None
     asyncio.run(run())
 
 
+def test_many_removed_files_cost_one_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(_: MailStore, maildir: Path) -> None:
+        store = MailStore(None)
+        inbox = await with_messages(store, maildir, 100)
+        for uid in inbox.uids[:90]:
+            inbox.path(uid).unlink()
+        listings: list[str] = []
+        listdir = os.listdir
+
+        def counted(path: str) -> list[str]:
+            listings.append(path)
+            return listdir(path)
+
+        monkeypatch.setattr("mailraven.store.folder.STAMP_DOUBT", 0)
+        monkeypatch.setattr(os, "listdir", counted)
+        for uid in inbox.uids[:90]:
+            with pytest.raises(MessageGone):
+                inbox.read(uid)
+        assert len(listings) == 1
+        assert inbox.read(inbox.uids[95])
+        await inbox.refresh()
+        assert len(inbox.uids) == 10
+        store.shut()
+
+    tell(tmp_path, story)
+
+
 def test_journal_cache_and_lock_may_be_deleted_while_in_use(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         inbox = await with_messages(store, maildir, 3)
