@@ -141,7 +141,7 @@ class Queue(Struct, frozen=True, kw_only=True):
 
     lifetime: Annotated[Duration, _help("Undelivered for so long, it bounces.")] = 5 * 86400
     delay_notice: Annotated[Duration, _help("The sender hears of a delay; 0 is never.")] = 4 * 3600
-    first_retry: Annotated[Duration, _help("First wait after a failure; later ones grow.")] = 300
+    first_retry: Annotated[Duration, _help("First wait after a failure; later ones grow.")] = 60
     smarthost: Annotated[Endpoint, _help("All mail out goes through it; empty is by MX.")] = ""
     smarthost_user: Annotated[Text, _help("Account at the smarthost; empty is no AUTH.")] = ""
     smarthost_password: Annotated[Secret, _help("Its password; better in a file.")] = ""

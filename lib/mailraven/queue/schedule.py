@@ -16,7 +16,7 @@ JITTER = 0.1  # of the wait, either way: what failed together must not return to
 class Schedule:
     """How patient the queue is; all in seconds. `delay_notice` 0 is never."""
 
-    first_wait: float = 300.0
+    first_wait: float = 60.0
     lifetime: float = 5 * 86400.0
     delay_notice: float = 4 * 3600.0
 

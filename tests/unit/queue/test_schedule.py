@@ -26,7 +26,7 @@ def test_a_long_first_wait_is_kept() -> None:
     assert wait(1, 6 * HOUR) == 6 * HOUR
 
 
-@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 270.0), (0.5, 300.0), (1.0, 330.0)])
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 54.0), (0.5, 60.0), (1.0, 66.0)])
 def test_jitter_spreads_by_a_tenth(chance: float, seconds: float) -> None:
     assert next_attempt(Schedule(), 1, 0.0, 0.0, chance) == pytest.approx(seconds)
 
