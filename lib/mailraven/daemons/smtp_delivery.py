@@ -1,8 +1,9 @@
-"""From a message that has ended to a reply that is true: Maildirs for accounts, spool for others.
+"""From a message that has ended to a reply that is true: into Maildirs, or into the spool.
 
-One reply speaks for all recipients, so what cannot be filed at once is spooled and tried again,
-and only when nothing can be kept is the answer 4yz. A crash between the two steps costs a
-duplicate, never a message.
+One reply speaks for all recipients, so a message goes one way as a whole: into the Maildirs when
+all its recipients are accounts, else into the spool, from where queued brings their copies back by
+LMTP. There is no second step that could fail after the first one, and a sender who hears 4yz and
+tries again duplicates nothing.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import errno
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailraven.config.directory import Account
@@ -55,22 +56,24 @@ class Transaction:
     began: float = field(default_factory=time.time)
 
     def make_maildirs(self) -> None:
-        """See to it that every account has one. Raises TemporaryError."""
-        self.house.make_maildirs(a.maildir for one in self.routed for a in one.accounts)
+        """Nothing: `spill_path` and `file` make what is missing, in a thread."""
 
     def spill_path(self) -> Path:
-        """Where a large message is written, so that it needs no copy to get where it stays."""
+        """Where a large message is written, so that it needs no copy to get where it stays.
+
+        Waits for the disk. Raises OSError, TemporaryError.
+        """
         name = f".{self.trace}~"
-        for routed in self.routed:
-            if routed.accounts:
-                return routed.accounts[0].maildir / "tmp" / name
-        return self.house.spool.folder("msg") / name
+        if self._is_for_queue():
+            return self.house.spool.folder("msg") / name
+        maildirs = self._maildirs()
+        self.house.make_maildirs(maildirs)
+        return maildirs[0] / "tmp" / name
 
     def prepare(self, data: bytes) -> bytes:
         """The head of a large message as it is written to its file."""
-        final = not any(self._queued(routed) for routed in self.routed)
         before, header, rest = self._head(data)
-        return (self._final_fields() if final else b"") + before + header + rest
+        return (b"" if self._is_for_queue() else self._final_fields()) + before + header + rest
 
     # The header --------------------------------------------------------------------------------
 
@@ -78,8 +81,7 @@ class Transaction:
         """Received, the header set right, the rest. Raises PermanentError for loops and for a From
         that is not the submitter's."""
         if self.origin.kind == "lmtp":
-            known = trace_header.trace_of(data, self.house.config.hostname)
-            self.trace = TraceId(known) if known else self.trace
+            self._know_again(data)
         header, rest = submission.split_header(data)
         if len(header) > HEADER_LIMIT:
             raise PermanentError(552, "5.3.4 the header is too large")
@@ -97,6 +99,21 @@ class Transaction:
         elif b"return-path:" in header.lower():  # only ours is true. RFC 5321 §4.4
             header = headers.remove_fields(header, RETURN_PATH)
         return self._received(), header, rest
+
+    def _know_again(self, data: bytes) -> None:
+        """Mail that our queue brings back keeps its trace; it has been through the aliases before
+        and is for the account of that name alone, for "alice: alice, far@example.net" would send
+        another copy away each time."""
+        known = trace_header.trace_of(data, self.house.config.hostname)
+        if known:
+            self.trace = TraceId(known)
+            self.routed = [self._without_aliases(routed) for routed in self.routed]
+
+    def _without_aliases(self, routed: Routed) -> Routed:
+        account = self.house.directory.account(routed.path)
+        if account is None or not account.enabled:
+            return routed
+        return replace(routed, accounts=(account,), remote=())
 
     def _single_account(self) -> Account | None:
         if len(self.routed) == 1 and len(self.routed[0].accounts) == 1:
@@ -135,12 +152,19 @@ class Transaction:
 
     async def file(self, data: bytes) -> None:
         """Make a message that is in memory durable. Raises TemporaryError, PermanentError."""
-        received, header, rest = self._head(data)
-        parts = (received, header, rest)
-        size = len(received) + len(header) + len(rest)
-        final = self._final_fields()
-        content = Content(size + len(final), (final, *parts))
-        await self._settle(self.routed, content, parts)
+        parts = self._head(data)
+        if self._is_for_queue():
+            await self._spool(parts)
+            return
+        whole = (self._final_fields(), *parts)
+        try:
+            await self._deliver(Content(sum(map(len, whole)), whole))
+        except OSError as error:
+            alone = self.origin.kind == "lmtp" or len(self._maildirs()) == 1
+            if alone or error.errno in FULL:
+                raise as_reply(error, self.trace) from error
+            log.event("delivery-deferred", level="warn", trace=self.trace, error=str(error))
+            await self._spool(parts)
 
     async def file_each(self, data: bytes) -> list[TemporaryError | None]:
         """The same with a result for every recipient, as LMTP asks for (RFC 2033 §4.2)."""
@@ -152,7 +176,7 @@ class Transaction:
         else:
             return [None] * len(self.routed)
         results: list[TemporaryError | None] = []
-        for routed in self.routed:
+        for routed in self.routed:  # nobody has got it yet
             alone = Transaction(self.house, self.origin, self.mail, self.trace, [routed])
             try:
                 await alone.file(data)
@@ -163,38 +187,33 @@ class Transaction:
 
     async def file_spilled(self, path: Path, size: int) -> None:
         """Make a message that prepare() has begun and that is now whole in `path` durable."""
-        if any(self._queued(routed) for routed in self.routed):
-            everyone = [self._everyone(routed) for routed in self.routed]
-            await self._spool([one for some in everyone for one in some], path)
-        else:
-            await self._settle(self.routed, Content(size, spilled=path), None)
+        if self._is_for_queue():
+            await self._spool(path)
+            return
+        try:
+            await self._deliver(Content(size, spilled=path))
+        except OSError as error:
+            raise as_reply(error, self.trace) from error
 
-    async def _settle(
-        self, routed: list[Routed], content: Content, parts: Sequence[bytes] | None
-    ) -> None:
-        """Deliver to the accounts and spool for the rest; accounts that fail beside others are
-        spooled, too, if the message is still in memory (`parts`, without the final fields)."""
-        accounts = {a.address: a for one in routed if not self._reports(one) for a in one.accounts}
-        queued = [recipient for one in routed for recipient in self._queued(one)]
-        if accounts:
-            maildirs = [account.maildir for account in accounts.values()]
-            try:
-                await self.house.deliverer.deliver(maildirs, content)
-            except OSError as error:
-                self.house.forget_maildirs(maildirs)
-                alone = not queued and len(accounts) == 1
-                if error.errno in FULL or alone or parts is None or self.origin.kind == "lmtp":
-                    raise as_reply(error, self.trace) from error
-                log.event("delivery-deferred", level="warn", trace=self.trace, error=str(error))
-                queued += [one.spooled(a.address) for one in routed for a in one.accounts]
-        if queued and parts is not None:
-            await self._spool(queued, parts)
+    async def _deliver(self, content: Content) -> None:
+        """File the message for every account, or for none. Raises OSError, TemporaryError."""
+        maildirs = self._maildirs()
+        try:
+            if not self.house.are_made(maildirs):
+                await asyncio.to_thread(self.house.make_maildirs, maildirs)
+            await self.house.deliverer.deliver(maildirs, content)
+        except FileNotFoundError:  # somebody removed a folder: delivery needs all three
+            await asyncio.to_thread(self.house.make_maildirs, maildirs)
+            if content.spilled is not None:
+                raise  # its file is gone; the next try goes well
+            await self.house.deliverer.deliver(maildirs, content)
 
-    async def _spool(self, recipients: list[Recipient], content: Sequence[bytes] | Path) -> None:
+    async def _spool(self, content: Sequence[bytes] | Path) -> None:
+        """Hand the message to the queue for everyone. Raises TemporaryError."""
         mail = self.mail
         envelope = Envelope(
             reverse_path=mail.reverse_path,
-            recipients=tuple(dict.fromkeys(recipients)),
+            recipients=tuple(dict.fromkeys(one for r in self.routed for one in _everyone(r))),
             trace=self.trace,
             body=mail.parameters.body,
             smtputf8=mail.parameters.smtputf8,
@@ -208,20 +227,25 @@ class Transaction:
             queue_id = await asyncio.to_thread(self.house.spool.submit, envelope, content)
         except OSError as error:
             raise as_reply(error, self.trace) from error
-        log.event("queued", trace=self.trace, queue_id=queue_id, recipients=len(recipients))
+        count = len(envelope.recipients)
+        log.event("queued", trace=self.trace, queue_id=queue_id, recipients=count)
 
-    def _reports(self, routed: Routed) -> bool:
-        """Whether success must be reported: queued does that, after its LMTP. RFC 3461 §5.2.3"""
-        return self.origin.kind != "lmtp" and "SUCCESS" in routed.rcpt.parameters.notify
+    def _maildirs(self) -> list[Path]:
+        return list(dict.fromkeys(a.maildir for one in self.routed for a in one.accounts))
 
-    def _queued(self, routed: Routed) -> list[Recipient]:
-        if self._reports(routed):
-            return self._everyone(routed)
-        return [routed.spooled(address) for address in routed.remote]
+    def _is_for_queue(self) -> bool:
+        """Whether somebody is elsewhere, or success must be reported, which queued does after its
+        LMTP. RFC 3461 §5.2.3"""
+        return any(
+            routed.remote
+            or (self.origin.kind != "lmtp" and "SUCCESS" in routed.rcpt.parameters.notify)
+            for routed in self.routed
+        )
 
-    def _everyone(self, routed: Routed) -> list[Recipient]:
-        local = [account.address for account in routed.accounts]
-        return [routed.spooled(address) for address in (*local, *routed.remote)]
+
+def _everyone(routed: Routed) -> list[Recipient]:
+    local = [account.address for account in routed.accounts]
+    return [routed.spooled(address) for address in (*local, *routed.remote)]
 
 
 def as_reply(error: OSError, trace: TraceId) -> TemporaryError:

@@ -66,17 +66,21 @@ class House:
         """What SCRAM-SHA-256-PLUS binds to; empty when that is not offered."""
         return self.tls.end_point if self.tls and self.config.auth.channel_binding else b""
 
-    def make_maildirs(self, maildirs: Iterable[Path]) -> None:
-        """Make what an account that was written by hand lacks. Raises TemporaryError."""
-        for maildir in maildirs:
-            if maildir not in self._seen:
-                if not maildir.is_dir():
-                    create_mailboxes(maildir)
-                self._seen.add(maildir)
+    def are_made(self, maildirs: Iterable[Path]) -> bool:
+        """Whether delivery may try: `make_maildirs` has seen them."""
+        return self._seen.issuperset(maildirs)
 
-    def forget_maildirs(self, maildirs: Iterable[Path]) -> None:
-        """Delivery failed: look again next time."""
-        self._seen.difference_update(maildirs)
+    def make_maildirs(self, maildirs: Iterable[Path]) -> None:
+        """Make what an account lacks that was written by hand, or that somebody tidied up too much.
+
+        Waits for the disk. Raises OSError, TemporaryError.
+        """
+        for maildir in maildirs:
+            if not maildir.is_dir():
+                create_mailboxes(maildir)
+            for name in ("tmp", "new", "cur"):
+                (maildir / name).mkdir(0o770, exist_ok=True)
+            self._seen.add(maildir)
 
     def look_for_certificate(self, *, at_once: bool = False) -> None:
         """Load a new or renewed certificate; without `at_once` at most once a minute."""

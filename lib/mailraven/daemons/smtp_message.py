@@ -58,16 +58,14 @@ class Incoming:
         return data
 
     async def relieve(self, place: Callable[[], Path]) -> None:
-        """Move what waits into the file, which is made at `place()` if it is new. Raises OSError,
-        and what `prepare` raises."""
+        """Move what waits into the file, which is made at `place()`, in a thread, if it is new.
+        Raises OSError, and what `prepare` and `place` raise."""
         data = self.take()
         if self.file is None:
             if b"\r\n\r\n" not in data:
                 raise PermanentError(552, "5.3.4 the header is too large")
             data = self.prepare(data)
-            path = place()
-            self._fd = await asyncio.to_thread(_create, path)
-            self.file = path
+            self.file, self._fd = await asyncio.to_thread(_create, place)
         await asyncio.to_thread(write_all, self._fd, data)
         self.written += len(data)
 
@@ -86,5 +84,6 @@ class Incoming:
             self.file = None
 
 
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _create(place: Callable[[], Path]) -> tuple[Path, int]:
+    path = place()
+    return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

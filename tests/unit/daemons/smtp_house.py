@@ -31,6 +31,24 @@ def new_house(network: int) -> Iterator[Demo]:
     shutil.rmtree(root)
 
 
+@contextmanager
+def broken(folder: Path) -> Iterator[None]:
+    """A plain file stands where `folder` should be."""
+    aside = folder.with_name("gone")
+    folder.rename(aside)
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+
+
+def new_of(house: Demo, local: str) -> Path:
+    """Where the mail of an account arrives."""
+    return house.root / "mail" / DOMAIN / local / "Maildir" / "new"
+
+
 def empty(house: Demo) -> None:
     """Forget the mail of the test before."""
     for path in [*house.root.glob(f"mail/{DOMAIN}/*/Maildir/new/*"), *spooled(house)]:
