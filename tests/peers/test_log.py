@@ -47,6 +47,14 @@ def test_every_line_is_json_with_time_level_component_and_event(
         assert line["level"] in ("debug", "info", "warn", "error")
 
 
+def test_a_login_is_one_line(mailraven: House, account: Account) -> None:
+    account.submit(compose(account.address, account.address, "once"), account.address)
+    find(mailraven, event="accept", account=account.address)
+    logins = [line for line in lines(mailraven) if line["event"] == "login"]
+    told = [line["component"] for line in logins if line["account"] == account.address]
+    assert told == ["authd"]
+
+
 @pytest.mark.req("FR-059")
 def test_one_trace_follows_a_message_through_the_daemons_and_into_its_header(
     mailraven: House, postfix: Postfix, account: Account

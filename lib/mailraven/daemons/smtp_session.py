@@ -367,9 +367,7 @@ class SmtpSession:
             raise
         self.login = None
         logins.labels(self.kind, "granted").inc()
-        log.event(
-            "login", session=self.id, account=self.account.address, peer=self._peer(), via=self.kind
-        )
+        log.event("session-of", level="debug", account=self.account.address, session=self.id)
         self.engine.reply(235, "2.7.0 authenticated")
 
     def _enabled(self, address: str) -> Account:
