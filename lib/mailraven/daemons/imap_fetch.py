@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import compress
 
 from mailraven.daemons.imap_messages import GONE
+from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_sections import OpenMessage
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
@@ -18,11 +19,9 @@ from mailraven.imap.fetch import Batch, Plan, plan, render
 from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
 from mailraven.store.errors import MessageGone
-from mailraven.store.mailbox import Mailbox
 
 CHUNK = 500  # messages whose columns go out together
 READ_CHUNK = 100  # the same where messages are read
-RECORDS_SIZE = 256 << 10  # octets of records in memory at a time
 
 
 async def fetch(session: Session, request: Fetch) -> bytes:
@@ -61,29 +60,6 @@ async def _with_records(
             part = part[len(records) :]
         if part:
             yield part, []
-
-
-async def read_records(session: Session, uids: Sequence[int]) -> list[bytes]:
-    """The records of the first of these messages, about RECORDS_SIZE; b"" for what is gone."""
-    mailbox = session.mailbox().mailbox
-    records: list[bytes] = []
-    size = 0
-    for uid, cached in zip(uids, mailbox.summaries(uids), strict=False):
-        if cached is None:
-            await session.breathe()
-        record = await _made(mailbox, uid) if cached is None else cached
-        records.append(record)
-        size += len(record)
-        if size > RECORDS_SIZE:
-            break
-    return records
-
-
-async def _made(mailbox: Mailbox, uid: int) -> bytes:
-    try:
-        return await mailbox.make_summary(uid)
-    except MessageGone:
-        return b""
 
 
 def _parts(places: Sequence[range], size: int) -> Iterator[Sequence[int]]:

@@ -107,7 +107,7 @@ async def expunge(session: Session, request: Expunge) -> bytes:
 
 async def search(session: Session, request: Search) -> bytes:
     """SEARCH and UID SEARCH"""
-    found = await matching(session.mailbox(), request.key)
+    found = await matching(session, request.key)
     view = session.mailbox().view
     numbers = (view.uids[place] if request.by_uid else place + 1 for place in found)
     session.send(b"* SEARCH%b\r\n" % b"".join([b" %d" % number for number in numbers]))

@@ -1,48 +1,151 @@
-"""Running a SEARCH: what the arrays tell at once, the rest message by message, in small batches."""
+"""Running a SEARCH: what the arrays tell at once, records by time slices, messages in a thread."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_selected import Selected
-from mailraven.imap.search import SearchKey, SearchView, matches, narrow
-from mailraven.mail.headers import split_message
-from mailraven.store.errors import MessageGone
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.search import SearchKey, SearchView, matches, narrow, reads_messages
+from mailraven.imap.search_text import MessageFacts
+from mailraven.mail.headers import header_end, split_message
+from mailraven.store.errors import MessageGone, store_errors
+from mailraven.store.mailbox import Mailbox
 
-BATCH = 25  # messages read between two turns of the loop
+SLICE = 25  # messages that are opened together and searched in one thread
+SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
+RECORDS = 500  # messages whose records are asked for together
+HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
 
 
-async def matching(selected: Selected, key: SearchKey) -> list[int]:
+@dataclass(slots=True)
+class Opened:
+    """A message to search: its file, -1 if it has none any more, and its record."""
+
+    fd: int
+    record: bytes
+
+    def get_record(self, place: int) -> bytes:
+        return self.record
+
+    def header(self, place: int) -> bytes:
+        """The header block, without the whole message if it is of a common size."""
+        start = os.pread(self.fd, HEADER_SIZE, 0) if self.fd >= 0 else b""
+        end, body = header_end(start, 0, len(start))
+        return start[:end] if body < len(start) else split_message(self.message(place))[0]
+
+    def message(self, place: int) -> bytes:
+        """All octets."""
+        return os.pread(self.fd, os.fstat(self.fd).st_size, 0) if self.fd >= 0 else b""
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+async def matching(session: Session, key: SearchKey) -> list[int]:
     """The places of all messages of the view that match `key`, ascending."""
+    selected = session.mailbox()
     view = _search_view(selected)
     places, rest = narrow(key, view)
     if rest is None:
         return places
     found: list[int] = []
-    for start in range(0, len(places), BATCH):
-        batch = places[start : start + BATCH]
-        found += [place for place in batch if matches(rest, view.facts(place))]
-        await asyncio.sleep(0)  # others want their turn
+    in_files = reads_messages(rest)
+    for whole in _parts(places, view.sizes) if in_files else _pieces(places):
+        part = whole
+        while part:
+            uids = [view.uids[place] for place in part]
+            records = await read_records(session, uids)
+            if in_files:
+                batch = list(zip(part, uids, records, strict=False))
+                found += await _search_files(selected.mailbox, rest, batch)
+            else:
+                found += _search_records(rest, part[: len(records)], records)
+            part = part[len(records) :]
+            await session.breathe()
     return found
 
 
+def _pieces(places: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(places), RECORDS):
+        yield places[start : start + RECORDS]
+
+
+def _parts(places: list[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """The places in pieces that are searched in one thread each."""
+    part: list[int] = []
+    octets = 0
+    for place in places:
+        if part and (len(part) == SLICE or octets + sizes[place] > SLICE_SIZE):
+            yield part
+            part, octets = [], 0
+        part.append(place)
+        octets += sizes[place]
+    if part:
+        yield part
+
+
+def _search_records(key: SearchKey, places: list[int], records: Sequence[bytes]) -> list[int]:
+    return [
+        place
+        for place, record in zip(places, records, strict=True)
+        if matches(key, MessageFacts(place, partial(_given, record), _nothing, _nothing))
+    ]
+
+
+async def _search_files(
+    mailbox: Mailbox, key: SearchKey, batch: list[tuple[int, int, bytes]]
+) -> list[int]:
+    """Search these messages (place, UID, record) in one thread."""
+    opened = [(place, Opened(_open(mailbox, uid), record)) for place, uid, record in batch]
+    # Cancelled or not, it must run: it closes the files.
+    return await asyncio.shield(asyncio.to_thread(_matching_files, key, opened))
+
+
+def _open(mailbox: Mailbox, uid: int) -> int:
+    """A descriptor; -1 for a message that is gone, which is searched as an empty one."""
+    try:
+        return mailbox.open(uid)
+    except MessageGone:
+        return -1
+
+
+def _matching_files(key: SearchKey, opened: list[tuple[int, Opened]]) -> list[int]:
+    try:
+        with store_errors():
+            return [
+                place
+                for place, file in opened
+                if matches(key, MessageFacts(place, file.get_record, file.header, file.message))
+            ]
+    finally:
+        for _, file in opened:
+            file.close()
+
+
+def _given(record: bytes, place: int) -> bytes:
+    return record
+
+
+def _nothing(place: int) -> bytes:
+    return b""
+
+
 def _search_view(selected: Selected) -> SearchView:
-    """The columns at the places of the session's view; what is gone matches as an empty message."""
-    mailbox, uids = selected.mailbox, selected.view.uids[: selected.view.exists]
+    """The columns at the places of the session's view."""
+    mailbox = selected.mailbox
     return SearchView(
-        uids,
+        selected.view.uids[: selected.view.exists],
         selected.column(mailbox.masks),
         selected.column(mailbox.sizes),
         selected.column(mailbox.dates),
         list(mailbox.keywords),
         selected.view.recent,
-        lambda place: _or_empty(mailbox.summary, uids[place]),
-        lambda place: split_message(_or_empty(mailbox.read, uids[place]))[0],
-        lambda place: _or_empty(mailbox.read, uids[place]),
+        _nothing,  # what is read goes another way
+        _nothing,
+        _nothing,
     )
-
-
-def _or_empty(read: Callable[[int], bytes], uid: int) -> bytes:
-    try:
-        return read(uid)
-    except MessageGone:
-        return b""

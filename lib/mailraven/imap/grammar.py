@@ -48,13 +48,14 @@ class Cursor:
     All raise PeerError (BAD) that says what was expected and where.
     """
 
-    __slots__ = ("at", "data", "depth", "utf8")
+    __slots__ = ("at", "data", "depth", "keys", "utf8")
 
     def __init__(self, data: bytes, at: int = 0, *, utf8: bool = False) -> None:
         self.data = data
         self.at = at
         self.utf8 = utf8  # UTF8=ACCEPT is enabled: names are UTF-8. RFC 6855 §3
         self.depth = 0
+        self.keys = 0  # of SEARCH, so far
 
     def fail(self, expected: str) -> PeerError:
         """The error to raise here."""

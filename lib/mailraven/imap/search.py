@@ -232,6 +232,22 @@ def matches(key: SearchKey, message: MessageFacts) -> bool:
     raise ValueError(key)  # a key that narrow settles: the caller forgot to call it
 
 
+def reads_messages(key: SearchKey) -> bool:
+    """Whether `matches` may open messages for this key; else their records will do."""
+    match key:
+        case HeaderContains(name, _):
+            return name.lower() not in COMMON_FIELDS
+        case BodyContains() | TextContains():
+            return True
+        case Not(inner):
+            return reads_messages(inner)
+        case Or(left, right):
+            return reads_messages(left) or reads_messages(right)
+        case And(keys):
+            return any(map(reads_messages, keys))
+    return False
+
+
 def _within(day: int, first: int | None, last: int | None) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from mailraven.imap import search as keys
 from mailraven.imap.commands import Search
 from mailraven.imap.errors import Refusal
-from mailraven.imap.grammar import LIST_LIMIT, Cursor
+from mailraven.imap.grammar import Cursor
 from mailraven.imap.search import CHARSETS, SearchKey, search_text
 from mailraven.mail.errors import PeerError
 
+KEY_LIMIT = 200  # keys in one SEARCH, nested ones counted
 KEY = re.compile(rb"[A-Za-z]+")
 HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
 
@@ -33,17 +34,18 @@ def _keys(cursor: Cursor) -> SearchKey:
     found = [search_key(cursor)]
     while cursor.take(b" "):
         found.append(search_key(cursor))
-        if len(found) > LIST_LIMIT:
-            raise PeerError("too many search keys")
     return found[0] if len(found) == 1 else keys.And(tuple(found))
 
 
 def search_key(cursor: Cursor) -> SearchKey:
-    """One key; at most NESTING_LIMIT inside each other."""
+    """One key; at most NESTING_LIMIT inside each other and KEY_LIMIT in all."""
     return cursor.nested(lambda: _search_key(cursor))
 
 
 def _search_key(cursor: Cursor) -> SearchKey:
+    cursor.keys += 1
+    if cursor.keys > KEY_LIMIT:
+        raise PeerError("too many search keys")
     if cursor.take(b"("):
         key = _keys(cursor)
         cursor.octet(b")")

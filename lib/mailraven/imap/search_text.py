@@ -34,7 +34,7 @@ class Needle(NamedTuple):
     octets: bytes | None
 
 
-@lru_cache(64)
+@lru_cache(256)
 def needle_of(text: str) -> Needle:
     """The string to look for, RFC 5051's way: composed, case-folded."""
     folded = _fold(text)
@@ -45,26 +45,52 @@ def _fold(text: str) -> str:
     return text.lower() if text.isascii() else normalize("NFC", text).casefold()
 
 
-def _in_text(needle: Needle, text: str) -> bool:
-    if text.isascii() and needle.octets is None:
-        return False
-    return needle.text in _fold(text)
+Hay = bytes | str  # what is searched, case-folded: octets where they are ASCII, else text
 
 
-def _in_octets(needle: Needle, octets: bytes, charset: bytes) -> bool:
-    """Whether decoded octets of a charset hold the needle; ASCII is compared as it is."""
+def _holds(hay: Hay, needle: Needle) -> bool:
+    if isinstance(hay, bytes):
+        return needle.octets is not None and needle.octets in hay
+    return needle.text in hay
+
+
+def _hay_of_octets(octets: bytes, charset: bytes) -> Hay:
+    """Decoded octets of a charset; ASCII stays as it is."""
     if octets.isascii() and b"\x1b" not in octets and charset.lower() not in _NOT_ASCII:
-        return needle.octets is not None and needle.octets in octets.lower()
-    return _in_text(needle, decode_text(octets, charset))
+        return octets.lower()
+    return _fold(decode_text(octets, charset))
+
+
+def _hay_of_field(value: bytes) -> Hay:
+    if value.isascii() and b"=?" not in value:
+        return unfold(value).lower()
+    return _fold(decode_words(value))
 
 
 _NOT_ASCII = frozenset({b"utf-7", b"unicode-1-1-utf-7", b"hz-gb-2312", b"hz"})  # 7-bit, but coded
 
 
 class MessageFacts:
-    """One message under search, at `place`; reads record, header and octets at most once each."""
+    """One message under search, at `place`.
 
-    __slots__ = ("_header", "_message", "_read_header", "_read_message", "_read_record", "place")
+    Record, header and octets are read, and texts decoded and folded, at most once for all keys, and
+    not before a key wants them.
+    """
+
+    __slots__ = (
+        "_body",
+        "_fields",
+        "_flat",
+        "_header",
+        "_message",
+        "_named",
+        "_read_header",
+        "_read_message",
+        "_read_record",
+        "_record",
+        "_rest_of_body",
+        "place",
+    )
 
     def __init__(
         self,
@@ -77,39 +103,77 @@ class MessageFacts:
         self._read_record = record
         self._read_header = header
         self._read_message = message
+        self._record: bytes | None = None
         self._header: bytes | None = None
         self._message: bytes | None = None
+        self._named: dict[bytes, list[Hay]] = {}
+        self._flat: bytes | None = None  # all common fields, empty if they must be decoded
+        self._fields: list[Hay] | None = None
+        self._body: list[Hay] = []
+        self._rest_of_body: Iterator[Hay] | None = None
 
     def sent_day(self) -> int | None:
         """The day in its Date field, as days since 1970-01-01; None if there is none."""
-        day = sent_day_of(self._read_record(self.place) or _GONE)
+        day = sent_day_of(self._get_record())
         return None if day == NO_DAY else day
 
     def header_contains(self, name: bytes, text: str) -> bool:
         """Whether a field called `name` holds `text`."""
-        if len(name) > FIELD_NAME_LIMIT:
+        if len(name) > FIELD_NAME_LIMIT or (text and not self._may_have_field(name, text)):
             return False
-        if name.lower() in COMMON_FIELDS:
-            header = headers_of(self._read_record(self.place) or _GONE)
-        else:
-            header = self.header()
-        values = every(header, name)
+        values = self._named.get(name)
+        if values is None:
+            values = self._named[name] = list(map(_hay_of_field, self._values(name)))
         if not text:
             return bool(values)
         needle = needle_of(text)
-        return any(_in_field(needle, value) for value in values)
+        return any(_holds(value, needle) for value in values)
+
+    def _may_have_field(self, name: bytes, text: str) -> bool:
+        """False if no common field at all holds `text`: one look instead of one at each field."""
+        if name.lower() not in COMMON_FIELDS:
+            return True
+        if self._flat is None:
+            self._flat = unfold(headers_of(self._get_record())).lower()
+            if not self._flat.isascii() or b"=?" in self._flat:
+                self._flat = b""
+        octets = needle_of(text).octets
+        return not self._flat or (octets is not None and octets in self._flat)
+
+    def _values(self, name: bytes) -> list[bytes]:
+        if name.lower() in COMMON_FIELDS:
+            return every(headers_of(self._get_record()), name)
+        return every(self.header(), name)
 
     def body_contains(self, text: str) -> bool:
         """Whether a text of the body holds `text`, or the header of an enclosed message."""
         if not text:
             return True
         needle = needle_of(text)
-        data = self.message()
-        return any(_in_part(needle, data, part) for part in _walk(parse_structure(data)))
+        return any(_holds(hay, needle) for hay in self._body_texts())
 
     def text_contains(self, text: str) -> bool:
         """Whether the header or a text of the body holds `text`."""
-        return not text or _in_header(needle_of(text), self.header()) or self.body_contains(text)
+        if not text:
+            return True
+        if self._fields is None:
+            self._fields = list(_hays_of_header(self.header()))
+        needle = needle_of(text)
+        return any(_holds(hay, needle) for hay in self._fields) or self.body_contains(text)
+
+    def _body_texts(self) -> Iterator[Hay]:
+        """Those that an earlier key has had decoded, then the others, as far as they are wanted."""
+        yield from self._body
+        if self._rest_of_body is None:
+            self._rest_of_body = _hays_of_body(self.message())
+        for hay in self._rest_of_body:
+            self._body.append(hay)
+            yield hay
+
+    def _get_record(self) -> bytes:
+        if self._record is None:
+            self._record = self._read_record(self.place) or _GONE
+        return self._record
 
     def header(self) -> bytes:
         """The header block."""
@@ -127,17 +191,21 @@ class MessageFacts:
         return self._message
 
 
-def _in_field(needle: Needle, value: bytes) -> bool:
-    if value.isascii() and b"=?" not in value:
-        return needle.octets is not None and needle.octets in unfold(value).lower()
-    return _in_text(needle, decode_words(value))
+def _hays_of_header(header: bytes) -> Iterator[Hay]:
+    """Each field, name and colon included."""
+    for name, value in fields(header):
+        yield _hay_of_field(b"%s: %s" % (name, unfold(value)))
 
 
-def _in_header(needle: Needle, header: bytes) -> bool:
-    """Whether a field holds the needle, name and colon included."""
-    return any(
-        _in_field(needle, b"%s: %s" % (name, unfold(value))) for name, value in fields(header)
-    )
+def _hays_of_body(data: bytes) -> Iterator[Hay]:
+    """The texts of the body, and the fields of enclosed messages."""
+    for part in _walk(parse_structure(data)):
+        if part.is_message:
+            enclosed = part.children[0]
+            yield from _hays_of_header(data[enclosed.header_start : enclosed.body_start])
+        elif part.media.type == b"text":
+            octets = decode_transfer(data[part.body_start : part.end], part.encoding)
+            yield _hay_of_octets(octets, part.media.parameter(b"charset") or b"us-ascii")
 
 
 def _walk(root: Part) -> Iterator[Part]:
@@ -147,13 +215,3 @@ def _walk(root: Part) -> Iterator[Part]:
         part = waiting.pop()
         yield part
         waiting += reversed(part.children)
-
-
-def _in_part(needle: Needle, data: bytes, part: Part) -> bool:
-    if part.is_message:
-        enclosed = part.children[0]
-        return _in_header(needle, data[enclosed.header_start : enclosed.body_start])
-    if part.media.type != b"text":
-        return False
-    octets = decode_transfer(data[part.body_start : part.end], part.encoding)
-    return _in_octets(needle, octets, part.media.parameter(b"charset") or b"us-ascii")

@@ -13,7 +13,7 @@ from mailraven.imap.states import State
 from mailraven.store.mailbox import AppendData
 from unit.daemons.imap_house import Client, ImapHouse, play
 
-MEMORY = 1 << 20  # octets that may wait for one client
+MEMORY = 2 << 20  # octets that may wait for one client
 
 
 def waiting_for(session: Session) -> int:
@@ -158,5 +158,30 @@ def test_sections_of_one_message_do_not_pile_up_for_a_client_that_reads_nothing(
             slow += house.sessions[0].connection.is_slow
         link.close()
         other.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_a_search_of_bodies_does_not_stop_the_others(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        line = b"abcdefgh " * 8 + b"\r\n"
+        await deliver(house, *[b"Subject: x\r\n\r\n" + line * 14_000] * 3)
+        keys = b" ".join([b'NOT BODY "zq%dx"' % n for n in range(100)])
+        assert await turns_of_others(house, b"SEARCH " + keys) > 10
+
+    play(tmp_path, story)
+
+
+def test_a_search_sees_a_message_that_went_meanwhile_as_empty(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, b"Subject: x\r\n\r\nhay", b"Subject: x\r\n\r\nneedle")
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        for path in (house.maildir / "cur").iterdir():
+            if b"hay" in path.read_bytes():
+                path.unlink()
+        assert b"* SEARCH 2\r\n" in await client.ask(b"b SEARCH BODY needle")
+        assert b"* SEARCH 1 2\r\n" in await client.ask(b"c SEARCH NOT BODY rake")
+        client.writer.close()
 
     play(tmp_path, story)

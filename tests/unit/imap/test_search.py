@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailraven.imap import search
+from mailraven.imap import search, search_text
 from mailraven.imap.search import (
     All,
     And,
@@ -24,6 +24,7 @@ from mailraven.imap.search import (
     Uids,
 )
 from mailraven.imap.summary import encode_summary, summarize
+from mailraven.mail.content import decode_transfer
 from mailraven.mail.date import day_number
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import ANSWERED, SEEN, keyword_bit
@@ -189,6 +190,19 @@ def test_cheap_keys_decide_which_messages_are_read() -> None:
     assert reads(And((HasFlag(b"nowhere"), BodyContains("x")))) == []
     assert {kind for kind, _ in reads(HeaderContains(b"subject", "x"))} == {"record"}
     assert {kind for kind, _ in reads(HeaderContains(b"x-loop", "x"))} == {"header"}
+
+
+def test_a_text_is_decoded_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+
+    def decode(octets: bytes, encoding: bytes) -> bytes:
+        decoded.append(octets)
+        return decode_transfer(octets, encoding)
+
+    monkeypatch.setattr(search_text, "decode_transfer", decode)
+    assert found(And(tuple(Not(BodyContains(f"zq{n}x")) for n in range(50)))) == [1, 2, 3, 4]
+    assert len(decoded) == len(set(decoded))
+    assert found(Or(BodyContains("body text"), BodyContains("müll und sofort"))) == [1, 3]
 
 
 def test_a_message_that_is_gone_matches_no_text() -> None:

@@ -5,7 +5,7 @@ import pytest
 from mailraven.imap import search as keys
 from mailraven.imap.errors import Refusal
 from mailraven.imap.grammar import NESTING_LIMIT, Cursor
-from mailraven.imap.search_grammar import search
+from mailraven.imap.search_grammar import KEY_LIMIT, search
 from mailraven.mail.errors import PeerError
 
 SEEN = keys.HasFlag(b"\\Seen")
@@ -97,3 +97,17 @@ def test_date_times(text: bytes, seconds: int) -> None:
 def test_wrong_date_times_are_bad(text: bytes) -> None:
     with pytest.raises(PeerError):
         Cursor(text).date_time()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"ALL " * (KEY_LIMIT - 1) + b"ALL",
+        b"(SEEN (ALL)) " * (KEY_LIMIT // 4 - 1) + b"(SEEN (ALL))",
+        b"OR ALL SEEN " * (KEY_LIMIT // 3 - 1) + b"NOT ALL",
+    ],
+)
+def test_all_keys_of_a_search_are_counted_however_nested(text: bytes) -> None:
+    parsed(text)
+    with pytest.raises(PeerError):
+        parsed(b"NOT (SEEN (SEEN)) " + text)
