@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailraven.config.schema import Config
-from mailraven.daemons.flight import Flight, Job
+from mailraven.daemons.flight import Job
 from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
 from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import HandshakeFailed, Message, SessionFailed, SmtpSender
@@ -166,7 +166,7 @@ class Courier:
             attempt = _objected(problem, sender.remote)
             return dict.fromkeys(positions, attempt)
         try:
-            message = await self._message(flight, extensions)
+            message = await self._message(job, extensions)
             if message is None:
                 cannot = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
                 return dict.fromkeys(positions, _objected(cannot, sender.remote))
@@ -185,14 +185,16 @@ class Courier:
             for position, outcome in zip(positions, outcomes, strict=True)
         }
 
-    async def _message(self, flight: Flight, extensions: Extensions) -> Message | None:
+    async def _message(self, job: Job, extensions: Extensions) -> Message | None:
         """The message signed, and in 7 bits where it must be; None when it cannot be converted.
 
-        Raises OSError when it cannot be read.
+        Our own LMTP gets it as it is: its first field tells that we have seen it before. Raises
+        OSError when it cannot be read.
         """
+        flight = job.flight
         entry, path = flight.entry, flight.spool.message_path(flight.entry.id)
         if not needs_conversion(entry, extensions):
-            prefix = await self._signatory.sign(flight)
+            prefix = b"" if job.hop.kind == "lmtp" else await self._signatory.sign(flight)
             return Message(prefix, path, len(prefix) + entry.size)
         if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
             return None

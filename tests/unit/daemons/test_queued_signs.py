@@ -65,3 +65,15 @@ def test_mail_of_strangers_is_not_signed_whatever_its_from_says(tmp_path: Path) 
 def test_mail_from_a_domain_that_is_not_ours_is_not_signed(tmp_path: Path) -> None:
     content = [MESSAGE.replace(b"ours.example", b"theirs.example")]
     assert sent(tmp_path, content, "alice@ours.example")[0] == content[0]
+
+
+def test_mail_for_our_own_accounts_comes_back_as_it_was_spooled(tmp_path: Path) -> None:
+    async def story() -> bytes:
+        queue = QueueHouse(tmp_path)
+        make_key(queue.make_local("ours.example"))
+        async with SmtpServer(unix=str(queue.lmtp), lmtp=True) as server, queue:
+            queue.submit("bob@ours.example", account="alice@ours.example")
+            await queue.empty()
+            return server.received[0].data
+
+    assert asyncio.run(story()) == MESSAGE
