@@ -1,10 +1,12 @@
 """inotify as a hint: what changed, so that nobody polls. The folder itself stays the truth."""
 
 import errno
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inotify_simple import INotify, flags
+from inotify_simple import Event, INotify, flags, parse_events
 
 CREATE = int(flags.CREATE)
 DELETE = int(flags.DELETE)
@@ -16,6 +18,8 @@ DELETE_SELF = int(flags.DELETE_SELF)
 MOVE_SELF = int(flags.MOVE_SELF)
 Q_OVERFLOW = int(flags.Q_OVERFLOW)
 IGNORED = int(flags.IGNORED)
+
+SOME = 16 << 10  # octets; an event has 16 and its name
 
 
 class WatchesExhausted(Exception):
@@ -67,8 +71,18 @@ class Watcher:
 
     def read(self) -> list[WatchEvent]:
         """All events that wait; never blocks."""
+        return self._known(self._inotify.read(timeout=0))
+
+    def read_some(self) -> list[WatchEvent]:
+        """A few hundred of the events that wait, for a loop that comes again; never blocks."""
+        try:
+            return self._known(parse_events(os.read(self.fileno(), SOME)))
+        except BlockingIOError:
+            return []
+
+    def _known(self, raw: Iterable[Event]) -> list[WatchEvent]:
         events = []
-        for event in self._inotify.read(timeout=0):
+        for event in raw:
             path = None if event.mask & Q_OVERFLOW else self._paths.get(event.wd)
             if event.mask & IGNORED:
                 self._paths.pop(event.wd, None)

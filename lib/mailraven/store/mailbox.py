@@ -182,14 +182,18 @@ class Mailbox:
 
     def hint(self, name: str) -> None:
         """inotify: something happened to `name` in cur/. `refresh` looks at it."""
+        if self._scan_wanted:
+            return
         state = self._folder.state
         uid = state.by_base.get(split_name(name)[0])
         is_known = uid is not None and state.file_name(state.place(uid)) == name
         if not is_known or not os.path.lexists(f"{self._folder.cur}/{name}"):
-            self._touched.add(name)
+            self.note(name)
 
     def note(self, name: str) -> None:
         """The same while nobody uses the mailbox: cheap now, looked at by the next `refresh`."""
+        if self._scan_wanted:
+            return  # that will find it
         if len(self._touched) < TOUCHED_LIMIT:
             self._touched.add(name)
         else:

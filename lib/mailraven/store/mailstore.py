@@ -71,7 +71,7 @@ class MailStore:
         self._watched: dict[int, list[tuple[_Held, str]]] = {}
         self._loop = asyncio.get_running_loop()
         if watcher is not None:
-            self._loop.add_reader(watcher.fileno(), self._read_events)
+            self._loop.add_reader(watcher.fileno(), self._read_some_events)
 
     async def open(self, maildir: Path, name: str) -> Mailbox:
         """The mailbox `name` of the account with this Maildir, up to date. Raises NoSuchMailbox.
@@ -239,9 +239,15 @@ class MailStore:
             held.refreshing.add_done_callback(lambda _: held.mailbox.close())
 
     def _read_events(self) -> None:
-        if self._watcher is None:
-            return
-        for event in self._watcher.read():
+        if self._watcher is not None:
+            self._take_events(self._watcher.read())
+
+    def _read_some_events(self) -> None:
+        if self._watcher is not None:
+            self._take_events(self._watcher.read_some())
+
+    def _take_events(self, events: list[WatchEvent]) -> None:
+        for event in events:
             if event.path is None:
                 self._lost_events()
                 continue

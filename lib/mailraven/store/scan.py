@@ -11,6 +11,8 @@ import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
 
 from mailraven.mail.flags import mask_of, suffix_of
 from mailraven.store.folder import MailboxFolder, in_thread, slices
@@ -25,6 +27,7 @@ from mailraven.store.maildir import (
 )
 from mailraven.store.state import Arrival, MailboxState
 
+MANY = 2000  # names that are listed and sorted in a thread, for that takes long
 BASE_LIMIT = 200  # octets; leaves room for ":2," and all letters in the 255 of a file name
 
 
@@ -37,8 +40,15 @@ class Difference:
 
 
 def list_messages(folder: str) -> list[str]:
-    """The names of messages in new/ or cur/. May be long: in a thread for cur/."""
+    """The names of messages in new/ or cur/. May be long: in a thread."""
     return [name for name in os.listdir(folder) if is_message(name)]
+
+
+def list_few(folder: str) -> list[str] | None:
+    """The same if they are few, else None: never long."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, MANY)]
+    return None if len(names) == MANY else [name for name in names if is_message(name)]
 
 
 def compare(state: MailboxState, names: Iterable[str]) -> Difference:
@@ -54,7 +64,9 @@ def compare(state: MailboxState, names: Iterable[str]) -> Difference:
 
 async def ingest(folder: MailboxFolder) -> None:
     """Give UIDs to what lies in new/, and move it to cur/. Raises OSError."""
-    names = list_messages(folder.new)
+    names = list_few(folder.new)
+    if names is None:
+        names = await in_thread(list_messages, folder.new)
     await admit(folder, folder.new, names)
 
 
@@ -67,7 +79,7 @@ async def rescan(folder: MailboxFolder) -> None:
             # A listing may miss a file that is renamed meanwhile, but hardly twice.
             names += await in_thread(list_messages, folder.cur)
             difference = await in_thread(compare, state, names)
-        unknown = reconcile(folder, difference)
+        unknown = await reconcile(folder, difference)
     await admit(folder, folder.cur, unknown)
 
 
@@ -92,20 +104,35 @@ async def look_at(folder: MailboxFolder, touched: set[str]) -> bool:
             if not found:
                 return False
             renamed.append(found[0])
-        reconcile(folder, Difference(renamed))
+        await reconcile(folder, Difference(renamed))
     await admit(folder, folder.cur, unknown)
     return True
 
 
-def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
+async def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
     """Journal renames and removals; returns the names in cur/ that no UID has yet. With the lock.
 
-    One modseq serves for all, as if one command had done it. RFC 7162 §3.1
+    One modseq serves for many, as if one command had done it. RFC 7162 §3.1
     """
+    unknown: list[str] = []
+    found: set[int] = set()
+    for part in slices(difference.unexpected):
+        await folder.reserve(0)
+        unknown += _take_renames(folder, part, found)
+        await asyncio.sleep(0)
+    missing = [uid for uid in difference.missing if uid not in found]
+    if missing:
+        await folder.reserve(0)
+        folder.write([f"x {uid} {folder.state.highest_modseq + 1}\n" for uid in missing])
+    return unknown
+
+
+def _take_renames(folder: MailboxFolder, names: Sequence[str], found: set[int]) -> list[str]:
+    """Journal which flags the new names tell; those without UID are returned, UIDs `found`."""
     state = folder.state
     modseq = state.highest_modseq + 1
-    unknown, lines, odd, found = [], [], {}, set()
-    for name in difference.unexpected:
+    unknown, lines, odd = [], [], {}
+    for name in names:
         base, suffix = split_name(name)
         uid = state.by_base.get(base)
         if uid is None:
@@ -123,7 +150,6 @@ def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
             odd[uid] = suffix
         else:
             state.odd.pop(uid, None)
-    lines += [f"x {uid} {modseq}\n" for uid in difference.missing if uid not in found]
     folder.write(lines)
     state.odd.update(odd)
     return unknown
@@ -131,8 +157,8 @@ def reconcile(folder: MailboxFolder, difference: Difference) -> list[str]:
 
 async def admit(folder: MailboxFolder, place: str, names: list[str]) -> None:
     """Give UIDs to the files `names` of `place` (new/ or cur/), in order of their arrival."""
-    names = sorted(names, key=lambda name: arrival_order(split_name(name)[0]))
-    for part in slices(names):
+    in_order = _sorted(names) if len(names) < MANY else await in_thread(_sorted, names)
+    for part in slices(in_order):
         async with folder.locked() as state:
             await folder.reserve(len(part))
             foreign = [name for name in part if known_size(split_name(name)[0]) is None]
@@ -141,6 +167,16 @@ async def admit(folder: MailboxFolder, place: str, names: list[str]) -> None:
             modseq = state.highest_modseq + 1
             _admit_slice(folder, place, part, modseq)
         await asyncio.sleep(0)
+
+
+def _sorted(names: Sequence[str]) -> list[str]:
+    """Sort some at a time: one long sort would keep the interpreter lock even in a thread."""
+    parts = (names[start : start + MANY] for start in range(0, len(names), MANY))
+    return list(merge(*(sorted(part, key=_arrival) for part in parts), key=_arrival))
+
+
+def _arrival(name: str) -> tuple[int, int, str]:
+    return arrival_order(split_name(name)[0])
 
 
 def _make_all_crlf(folder: MailboxFolder, place: str, names: list[str]) -> None:

@@ -115,3 +115,17 @@ def test_a_watcher_tells_what_came_and_nothing_after_it_was_removed(tmp_path: Pa
     (tmp_path / "b").write_bytes(b"x")
     assert watcher.read() == []
     watcher.close()
+
+
+def test_a_watcher_tells_many_events_in_pieces(tmp_path: Path) -> None:
+    watcher = Watcher()
+    watcher.add(tmp_path, CREATE)
+    names = [f"{n:04}" for n in range(2000)]
+    for name in names:
+        (tmp_path / name).touch()
+    seen: list[str] = []
+    while events := watcher.read_some():
+        assert len(events) < 1000
+        seen += [event.name for event in events]
+    assert seen == names
+    watcher.close()

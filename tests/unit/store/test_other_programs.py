@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,44 @@ def test_a_file_that_is_renamed_under_our_hands_is_found(tmp_path: Path) -> None
         store.shut()
 
     asyncio.run(run())
+
+
+def test_many_arrivals_are_listed_off_the_loop_and_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        names = [f"{1_700_000_000 + n * 77 % 500}.x" for n in range(500)]
+        for name in names:
+            put(maildir, f"new/{name}")
+        loop_thread, listdir = threading.current_thread(), os.listdir
+
+        def elsewhere(path: str) -> list[str]:
+            assert threading.current_thread() is not loop_thread
+            return listdir(path)
+
+        monkeypatch.setattr("mailraven.store.scan.MANY", 64)
+        monkeypatch.setattr(os, "listdir", elsewhere)
+        inbox = await store.open(maildir, "INBOX")
+        assert inbox.names == sorted(names)
+
+    tell(tmp_path, story)
+
+
+def test_many_foreign_renames_let_the_loop_run_in_between(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 1000)
+        heard = [inbox.position]
+        inbox.attach(lambda: heard.append(inbox.position))
+        modseq = inbox.highest_modseq
+        for path in [inbox.path(uid) for uid in inbox.uids]:
+            path.rename(f"{path}S")
+        await happens(lambda: min(inbox.masks) == SEEN)
+        await asyncio.sleep(0)
+        pieces = [after - before for before, after in pairwise(heard)]
+        assert max(pieces) <= 200
+        assert min(inbox.modseqs) > modseq
+
+    tell(tmp_path, story)
 
 
 def test_many_removed_files_cost_one_listing(
