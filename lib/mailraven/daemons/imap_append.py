@@ -60,7 +60,7 @@ class Incoming:
 
     mailbox: Mailbox
     in_memory: bool
-    _parts: list[bytes] = field(default_factory=list)
+    _octets: bytearray = field(default_factory=bytearray)  # a list of packets has overhead
     _path: Path | None = None
     _file: FileIO | None = None
     _failure: OSError | None = None
@@ -68,7 +68,7 @@ class Incoming:
     async def add(self, data: bytes) -> None:
         """Keep some more octets."""
         if self.in_memory:
-            self._parts.append(data)
+            self._octets += data
         elif self._failure is None:
             try:
                 await asyncio.to_thread(self._write, data)
@@ -90,7 +90,9 @@ class Incoming:
                 raise self._failure
         if self._file:
             self._file.close()
-        return AppendData(self._parts, mask, date, self._path)
+        parts = [bytes(self._octets)] if self.in_memory else []
+        self._octets = bytearray()
+        return AppendData(parts, mask, date, self._path)
 
     def drop(self) -> None:
         """Leave nothing behind; what the store has taken is not there any more."""

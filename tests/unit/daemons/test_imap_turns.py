@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailraven.daemons import imap_session
+from mailraven.daemons.imap_append import Incoming
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.states import State
 from mailraven.store.mailbox import AppendData
@@ -183,5 +184,17 @@ def test_a_search_sees_a_message_that_went_meanwhile_as_empty(tmp_path: Path) ->
         assert b"* SEARCH 2\r\n" in await client.ask(b"b SEARCH BODY needle")
         assert b"* SEARCH 1 2\r\n" in await client.ask(b"c SEARCH NOT BODY rake")
         client.writer.close()
+
+    play(tmp_path, story)
+
+
+def test_a_message_that_comes_octet_by_octet_is_one_piece_in_memory(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        inbox = await house.store.open(house.maildir, "INBOX")
+        body = Incoming(inbox, in_memory=True)
+        for octet in b"Subject: x\r\n\r\n":
+            await body.add(bytes([octet]))
+        assert body.data(0, None).parts == [b"Subject: x\r\n\r\n"]
+        await house.store.close(inbox)
 
     play(tmp_path, story)
