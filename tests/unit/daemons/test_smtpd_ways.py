@@ -1,11 +1,14 @@
 """Which way a message goes, Maildirs or spool, and that no try of a sender files it twice."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 
 import pytest
 
 from mailraven.ops.demo import Demo
+from peers.patience import wait_for
+from servers.smtp_server import SmtpServer
 from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import (
     LARGE,
@@ -22,11 +25,16 @@ from unit.daemons.smtp_house import (
 )
 
 
+def add_alias(demo: Demo) -> None:
+    """Carol keeps a copy of her mail and sends one on."""
+    with (demo.root / "domains" / DOMAIN / "aliases").open("a") as aliases:
+        aliases.write("carol: carol, far@example.net\n")
+
+
 @pytest.fixture(scope="module")
 def running_house() -> Iterator[Demo]:
     with new_house(8) as demo:
-        with (demo.root / "domains" / DOMAIN / "aliases").open("a") as aliases:
-            aliases.write("carol: carol, far@example.net\n")
+        add_alias(demo)
         with running(demo, "smtpd", message_size="3M"):
             yield demo
 
@@ -97,3 +105,24 @@ def test_a_folder_that_somebody_removed_is_made_again(house: Demo, name: str, da
         (maildir / name).rmdir()
         assert answer_to(smtp, "", [f"bob@{DOMAIN}"], data).startswith("250 ")
     assert mailbox(house, "bob")[-1].endswith(data)
+
+
+def test_who_keeps_a_copy_and_sends_one_on_has_each_once() -> None:
+    async def story() -> None:
+        async with SmtpServer() as far:
+            with new_house(9) as demo:
+                add_alias(demo)
+                routes = f'\n[queue]\nroutes = {{"*" = "{far.address}:{far.port}"}}\n'
+                with (demo.etc / "mailraven.toml").open("a") as config:
+                    config.write(routes)
+                await asyncio.to_thread(live, demo, far)
+
+    def live(demo: Demo, far: SmtpServer) -> None:
+        with running(demo, "smtpd", "queued"):
+            with stranger(demo) as smtp:
+                answer_to(smtp, "x@example.net", [f"carol@{DOMAIN}"], MAIL)
+            entries = demo.root / "spool" / "msg"
+            wait_for("an empty queue", lambda: not list(entries.iterdir()))
+            assert len(mailbox(demo, "carol")) == len(far.received) == 1
+
+    asyncio.run(story())
