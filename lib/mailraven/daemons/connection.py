@@ -5,6 +5,7 @@ No StreamReader: it would keep plaintext that came before a TLS handshake and ha
 """
 
 import asyncio
+import errno
 import math
 import socket
 import ssl
@@ -13,15 +14,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import cast
 
+from mailraven.daemons import parts
 from mailraven.daemons.deadline import DeadlineWheel
 from mailraven.daemons.sockets import Acceptor
 from mailraven.files import FileSlice
+from mailraven.observe import log
 
 BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for; reading pauses above
 SLICE = 256 * 1024  # octets of a file in memory at a time
 HANDSHAKE_SECONDS = 30.0
 WRITE_SECONDS = 300.0  # a peer that reads nothing of what waits for it for so long is cut off
+LINGER_SECONDS = 10.0  # the same after the session has ended
 BYTES_ACKED = slice(120, 128)  # where struct tcp_info of Linux has it
+UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
 _wheel = DeadlineWheel()
 
@@ -33,13 +38,14 @@ class Closed(Exception):
 class _Stall:
     """The wheel's eye on a peer that reads more slowly than we write; only there while it does."""
 
-    __slots__ = ("_connection", "_taken", "deadline")
+    __slots__ = ("_connection", "_seconds", "_taken", "deadline")
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: "Connection", seconds: float) -> None:
         self._connection = connection
         self._taken = connection.taken()
+        self._seconds = seconds
         self.deadline = math.inf
-        _wheel.watch(self, WRITE_SECONDS)
+        _wheel.watch(self, seconds)
 
     def expire(self) -> None:
         """Cut the peer off if it has taken nothing since the last look."""
@@ -48,7 +54,7 @@ class _Stall:
             self._connection.abort()
             return
         self._taken = taken
-        _wheel.watch(self, WRITE_SECONDS)
+        _wheel.watch(self, self._seconds)
 
 
 class Connection(asyncio.Protocol):
@@ -77,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._backlog: list[bytes] = []
+        self._backlog: parts.Parts = []
         self._size = 0
         self._eof = False
         self._closed = False
@@ -102,7 +108,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep `data` for the next read; stop the peer when nobody reads."""
-        self._backlog.append(data)
+        parts.add(self._backlog, data)
         self._size += len(data)
         if self._size > BACKLOG_LIMIT and self._transport is not None:
             self._transport.pause_reading()
@@ -125,7 +131,8 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer reads more slowly than we write."""
         self._paused = True
-        self._begin_stall()
+        if self._stall is None:
+            self._stall = _Stall(self, WRITE_SECONDS)
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
@@ -133,10 +140,6 @@ class Connection(asyncio.Protocol):
         if self._transport is None or not self._transport.is_closing():  # else what is left counts
             self._end_stall()
         self._wake_drainers()
-
-    def _begin_stall(self) -> None:
-        if self._stall is None:
-            self._stall = _Stall(self)
 
     def _end_stall(self) -> None:
         if self._stall is not None:
@@ -174,8 +177,7 @@ class Connection(asyncio.Protocol):
                 await self._reader
             finally:
                 self._reader = None
-        data = self._backlog[0] if len(self._backlog) == 1 else b"".join(self._backlog)
-        self._backlog.clear()
+        data = parts.take(self._backlog)
         if self._size > BACKLOG_LIMIT and self._transport is not None and not self._closed:
             self._transport.resume_reading()
         self._size = 0
@@ -272,11 +274,25 @@ class Connection(asyncio.Protocol):
         return (tls.version() or "", (tls.cipher() or ("",))[0]) if tls is not None else ("", "")
 
     def close(self) -> None:
-        """Send what was written, then end the connection; WRITE_SECONDS hold here too."""
+        """Send what was written, then end the connection.
+
+        Whoever takes nothing for LINGER_SECONDS, or does not answer TLS's last word, is cut off.
+        """
         if self._transport is not None and not self._closed:
-            if self._transport.get_write_buffer_size():
-                self._begin_stall()
+            if self.tls or self._transport.get_write_buffer_size():
+                self._end_stall()
+                self._stall = _Stall(self, LINGER_SECONDS)
             self._transport.close()
+
+    async def ended(self) -> None:
+        """Wait, after close() or abort(), until nothing is left of the connection."""
+        while self._transport is not None and not self._closed:
+            waiter = asyncio.get_running_loop().create_future()
+            self._drainers.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._drainers.remove(waiter)
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -298,14 +314,22 @@ Preface = Callable[[socket.socket], Awaitable[Endpoints | None]]
 
 
 async def serve_connection(connection: Connection, session: Session) -> None:
-    """Run `session` over a connected `connection`; whatever happens, it ends closed."""
+    """Run `session` over a connected `connection`; whatever happens, it ends closed.
+
+    Returns when the socket is gone, so that who counts sessions counts sockets.
+    """
     try:
         await session(connection)
-    except (Closed, ConnectionError, ssl.SSLError):
+    except (Closed, ConnectionError, ssl.SSLError, TimeoutError):
+        connection.abort()
+    except Exception as error:
+        if not (isinstance(error, OSError) and error.errno in UNREACHABLE):
+            log.exception("bug", peer=connection.peer[0])
         connection.abort()
     finally:
         with suppress(Exception):
             connection.close()
+    await connection.ended()
 
 
 class Listener:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mailraven.daemons import parts
 from mailraven.files.atomic import write_all
 from mailraven.mail.errors import PermanentError
 
@@ -27,7 +28,7 @@ class Incoming:
     size: int = 0
     file: Path | None = None
     written: int = 0
-    _waiting: list[bytes] = field(default_factory=list)
+    _waiting: parts.Parts = field(default_factory=list)
     _held: int = 0
     _tail: bytes = b""
     _fd: int = -1
@@ -35,7 +36,7 @@ class Incoming:
     def add(self, data: bytes) -> None:
         """Keep `data`; call `relieve` when `is_full` says so."""
         if data:
-            self._waiting.append(data)
+            parts.add(self._waiting, data)
             self._tail = (self._tail + data[-2:])[-2:]
             self._held += len(data)
             self.size += len(data)
@@ -52,10 +53,8 @@ class Incoming:
 
     def take(self) -> bytes:
         """All octets of a message that stayed in memory."""
-        data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-        self._waiting.clear()
         self._held = 0
-        return data
+        return parts.take(self._waiting)
 
     async def relieve(self, place: Callable[[], Path]) -> None:
         """Move what waits into the file, which is made at `place()`, in a thread, if it is new.

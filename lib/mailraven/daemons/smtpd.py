@@ -125,7 +125,7 @@ class Door:
     def facts(self) -> Message:
         """For `status`."""
         return {
-            "connections": len(self.sessions),
+            "connections": sum(len(listener.tasks) for listener in self.listeners),
             "connections_served": self.served,
             "tls": self.house.tls is not None,
         }

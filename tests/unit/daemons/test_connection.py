@@ -1,7 +1,9 @@
 """The wire of a session: octets in order, a slow peer waits, nothing crosses a TLS handshake."""
 
 import asyncio
+import contextlib
 import datetime
+import gc
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,6 +21,12 @@ from mailraven.daemons.deadline import DeadlineWheel
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.daemons.tls import ServerTls
 from mailraven.files import FileSlice
+
+
+@pytest.fixture(autouse=True)
+def fresh_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer of the last test's loop never rings."""
+    monkeypatch.setattr(module, "_wheel", DeadlineWheel())
 
 
 @pytest.fixture
@@ -205,7 +213,7 @@ def test_a_file_is_sent_in_slices(tmp_path: Path) -> None:
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "TICK", 0.01)
     monkeypatch.setattr(module, "WRITE_SECONDS", 0.1)
-    monkeypatch.setattr(module, "_wheel", DeadlineWheel())
+    monkeypatch.setattr(module, "LINGER_SECONDS", 0.1)
 
 
 async def write_until_closed(connection: Connection) -> None:
@@ -253,6 +261,62 @@ def test_a_peer_that_never_reads_the_last_words_is_cut_off(monkeypatch: pytest.M
         writer.transport.abort()
 
     play(session, client)
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_session_that_has_ended_counts_until_its_socket_is_gone(
+    tls: ServerTls, over_tls: bool
+) -> None:
+    """LINGER_SECONDS is long here: the peer reads at last, and only then there is room again."""
+
+    async def session(connection: Connection) -> None:
+        connection.write(b"x" * 20_000_000)
+
+    async def client(port: int) -> None:
+        context = client_tls() if over_tls else None
+        first = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        assert await first[0].readexactly(1) == b"x"
+        second = await asyncio.open_connection("127.0.0.1", port)
+        assert await second[0].read(-1) == (b"" if over_tls else b"421 busy\r\n")
+        left = 19_999_999
+        while data := await first[0].read(left):
+            left -= len(data)
+        assert left == 0
+        for _, writer in (first, second):
+            writer.close()
+
+    options = {"context": tls.context} if over_tls else {}
+    play(session, client, limit=1, refusal=b"421 busy\r\n", **options)
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (TimeoutError(), False),
+        (OSError(113, "x"), False),
+        (OSError(5, "x"), True),
+        (KeyError(), True),
+    ],
+)
+def test_no_error_of_a_session_is_lost_or_ends_more_than_it(
+    capfd: pytest.CaptureFixture[str], error: Exception, logged: bool
+) -> None:
+    async def session(connection: Connection) -> None:
+        raise error
+
+    async def client(port: int) -> None:
+        loop, strays = asyncio.get_running_loop(), []
+        loop.set_exception_handler(lambda _, context: strays.append(context))
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read(-1) == b""
+            writer.close()
+        gc.collect()
+        assert strays == []
+
+    play(session, client)
+    assert ('"event":"bug"' in capfd.readouterr().err) is logged
 
 
 @pytest.mark.parametrize("over_tls", [False, True])
