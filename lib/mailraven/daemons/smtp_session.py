@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
@@ -41,6 +42,7 @@ from mailraven.smtp.replies import split_reply
 from mailraven.smtp.server import ServerEngine
 
 EVENTS_AT_ONCE = 50  # decided without giving others a turn
+LOGIN_SECONDS = 600.0  # from the greeting to the log-in, on the ports of users
 LOG_RECIPIENTS = 20  # recipients named in one line of the log
 STEP_NAMES = {Mail: "mail", Rcpt: "rcpt", Auth: "auth", AuthResponse: "auth"}
 
@@ -55,14 +57,16 @@ class SmtpSession:
     id: str = field(default_factory=new_session)
     engine: ServerEngine = field(init=False)
     binding: bytes = field(init=False)  # what -PLUS binds to; empty when it is not offered
+    began: float = field(default_factory=time.monotonic)
     account: Account | None = None
     transaction: Transaction | None = None
     incoming: Incoming | None = None
     login: Login | None = None
 
     def __post_init__(self) -> None:
+        before = self.house.channel_binding  # of the certificate that a TLS connection has seen
         self.house.look_for_certificate()
-        self.binding = self.house.channel_binding
+        self.binding = before if self.connection.tls else self.house.channel_binding
         self.engine = ServerEngine(self._port(), tls=self.connection.tls)
 
     def _port(self) -> Port:
@@ -115,13 +119,23 @@ class SmtpSession:
         if self.house.service.stopping.is_set() and self.transaction is None:
             self.engine.shut(421, "4.3.2 shutting down")
             return b""
-        self.connection.expect_within(self.house.config.smtp.command_timeout)
         try:
+            self.connection.expect_within(self._patience())
             return await self.connection.read()
         except TimeoutError:
             stopping = self.house.service.stopping.is_set()
             self.engine.shut(421, "4.3.2 shutting down" if stopping else "4.4.2 timeout")
             return b""
+
+    def _patience(self) -> float:
+        """Seconds that the peer has for its next octets. Raises TimeoutError when it had them."""
+        seconds = self.house.config.smtp.command_timeout
+        if self.account is not None or self.kind not in ("submission", "submissions"):
+            return seconds
+        left = self.began + LOGIN_SECONDS - time.monotonic()
+        if left <= 0:
+            raise TimeoutError  # however busily it talks
+        return min(seconds, left)
 
     def wind_down(self) -> None:
         """The daemon stops: an idle peer is told now, a busy one after its message."""
@@ -332,6 +346,8 @@ class SmtpSession:
         tls = self.house.tls
         if tls is None:
             raise RuntimeError("STARTTLS was offered without a certificate")
+        if self.binding:  # the certificate may have been renewed since the greeting
+            self.binding = self.house.channel_binding or self.binding
         self.connection.write(self.engine.data_to_send())
         try:
             await self.connection.start_tls(tls.context)
