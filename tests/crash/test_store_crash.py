@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +15,7 @@ from mailraven.mail.flags import FLAGGED, SEEN
 from mailraven.store import account
 from mailraven.store.delivery import Content, Deliverer
 from mailraven.store.mailbox import AppendData, Mailbox
-from mailraven.store.maildir import TMP_LIFETIME
+from mailraven.store.maildir import TMP_LIFETIME, clean_tmp
 from mailraven.store.mailstore import MailStore
 from mailraven.store.names import place_of
 
@@ -226,19 +225,9 @@ def check_uids_go_on(maildir: Path, there: dict[str, dict[int, bytes]], facts: l
 
 def check_tmp_is_cleaned(maildir: Path) -> None:
     """What the killed process left in tmp/ goes when it is old enough."""
-    old = time.time() - TMP_LIFETIME - 60
-    folders = [folder for folder in [maildir, *maildir.glob(".*")] if (folder / "cur").is_dir()]
-    for folder in folders:
-        for path in (folder / "tmp").iterdir():
-            os.utime(path, (old, old))
-
-    async def open_all() -> None:
-        store = MailStore(None)
-        for info in account.list_mailboxes(maildir):
-            if info.selectable:
-                await store.open(maildir, info.name)
-        store.shut()
-
-    asyncio.run(open_all())
-    for folder in folders:
+    later = time.time() + TMP_LIFETIME + 60
+    for folder in [
+        folder for folder in [maildir, *maildir.glob(".*")] if (folder / "cur").is_dir()
+    ]:
+        clean_tmp(folder, later)
         assert not list((folder / "tmp").iterdir())
