@@ -50,7 +50,7 @@ VERSION = b"1"
 UID_LIMIT = 1 << 32  # UIDs stay below. RFC 9051 §2.3.1.1
 MODSEQ_LIMIT = 1 << 63  # MODSEQs stay below, sizes and dates too. RFC 7162 §3.1
 
-_RUN = re.compile(rb"(?:a [^\n]*\n)+|(?:x [^\n]*\n)+|[^\n]*\n")
+_RUN = re.compile(rb"(?:a [^\n]*\n)+|(?:x [^\n]*\n)+|(?:f [^\n]*\n)+|[^\n]*\n")
 _AWKWARD = re.compile(rb"[^!-$&-~]")
 _ESCAPED = re.compile(rb"%([0-9A-F]{2})")
 
@@ -138,6 +138,8 @@ class Fold:
                 self._arrivals(text)
             elif text.startswith(b"x "):
                 gone += self._pairs(text)
+            elif text.startswith(b"f "):
+                self._flags(text)
             else:
                 self._line(text)
         if gone:
@@ -151,6 +153,23 @@ class Fold:
                 state.remember_expunged(uid, modseq)
                 state.uid_next = max(state.uid_next, uid + 1)
         state.expunge(dict(gone))
+
+    def _flags(self, text: bytes) -> None:
+        """Apply a run of f lines: at once if all are as they should be, else one by one."""
+        words = text.decode("ascii", "replace").split()
+        try:
+            if len(words) != 4 * text.count(b"\n") or set(words[::4]) != {"f"}:
+                raise ValueError(text)
+            masks = {letters: _mask(letters) for letters in set(words[3::4])}
+            uids, modseqs = list(map(_uid, words[1::4])), list(map(_modseq, words[2::4]))
+        except ValueError:
+            for line in text.split(b"\n")[:-1]:
+                self._line(line)
+            return
+        for uid, modseq, letters in zip(uids, modseqs, words[3::4], strict=True):
+            self.state.set_mask(uid, modseq, masks[letters])
+        self.state.highest_modseq = max(self.state.highest_modseq, *modseqs)
+        self.lines += len(uids)
 
     def _line(self, text: bytes) -> None:
         self.lines += 1

@@ -80,8 +80,7 @@ class MessageReader:
         first = state.place(uids[0])
         if first >= 0 and state.uids[first : first + len(uids)] == uids:  # neighbours
             return self.cache.get_some(state.bases[first : first + len(uids)])
-        places = map(state.place, uids)
-        return self.cache.get_some([state.bases[at] if at >= 0 else "" for at in places])
+        return self.cache.get_some(list(map(self._base_of, uids)))
 
     async def make_summary(self, uid: int) -> bytes:
         """Make the record anew and cache it; a large message is parsed in a thread.
@@ -114,13 +113,16 @@ class MessageReader:
         self, source: "MessageReader", bases: Mapping[int, str], pairs: Sequence[tuple[int, int]]
     ) -> None:
         """Cache the records of messages that came from `source`, where they had these `bases`."""
-        state = self._folder.state
         for part in slices(pairs):
-            records = []
-            for old, new in part:
-                record, at = source.cache.get(bases[old]), state.place(new)
-                if record is not None and at >= 0:
-                    records.append(encode_record(state.bases[at], record))
+            records: list[bytes] = []
+            while len(records) < len(part):
+                left = part[len(records) :]
+                known = source.cache.get_some([bases[old] for old, _ in left])
+                names = (self._base_of(new) for _, new in left)
+                records += [
+                    encode_record(base, record) if base and record is not None else b""
+                    for base, record in zip(names, known, strict=False)
+                ]
             with suppress(OSError):
                 append_records(self._folder.path, records)
             await asyncio.sleep(0)
@@ -129,6 +131,11 @@ class MessageReader:
         """Nobody reads any more: give memory back."""
         self.cache.drop_window()
         self._listed, self._stamp = {}, 0
+
+    def _base_of(self, uid: int) -> str:
+        """The unique part of a message; empty when it is gone."""
+        at = self._folder.state.place(uid)
+        return self._folder.state.bases[at] if at >= 0 else ""
 
     def _find(self, base: str) -> str | None:
         """The name that the unique part `base` has in cur/ now; one listing for many that ask."""

@@ -62,6 +62,17 @@ def test_many_lines_at_once_fold_as_one_by_one() -> None:
     assert same(whole.state, single.state)
 
 
+@pytest.mark.parametrize("odd", ["", "f 4 x S\n", "f 4 400\n", "f 99 400 S\n", "f 5 400 S S\n"])
+def test_many_flags_at_once_fold_as_one_by_one(odd: str) -> None:
+    marks = [flags_line(n % 30 + 1, 300 + n, n % 7) for n in range(90)]
+    text = lines(30) + "".join(marks[:50]) + odd + "".join(marks[50:])
+    whole, single = folded(text), Fold(MailboxState(7))
+    for line in text.splitlines(keepends=True):
+        single.feed(line.encode())
+    assert same(whole.state, single.state)
+    assert (whole.damaged, whole.lines) == (single.damaged, single.lines)
+
+
 def test_an_incomplete_last_line_waits_for_its_end() -> None:
     fold = Fold(MailboxState(7))
     data = lines(2).encode()
