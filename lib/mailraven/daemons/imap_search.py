@@ -9,7 +9,7 @@ from functools import partial
 from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.search import SearchKey, SearchView, matches, narrow, reads_messages
+from mailraven.imap.search import SearchKey, SearchView, matches, narrow, reads_messages, sieve
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.headers import header_end, split_message
 from mailraven.store.errors import MessageGone, store_errors
@@ -93,7 +93,8 @@ def _search_records(key: SearchKey, places: list[int], records: Sequence[bytes])
     return [
         place
         for place, record in zip(places, records, strict=True)
-        if matches(key, MessageFacts(place, partial(_given, record), _nothing, _nothing))
+        if (not record or sieve(key, record))
+        and matches(key, MessageFacts(place, partial(_given, record), _nothing, _nothing))
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import NamedTuple
 
-from mailraven.imap.search_text import MessageFacts
+from mailraven.imap.search_text import MessageFacts, may_hold
 from mailraven.imap.sequence import SequenceSet, places_of_uids, resolve
 from mailraven.imap.summary import COMMON_FIELDS
 from mailraven.mail.errors import PeerError
@@ -246,6 +246,18 @@ def reads_messages(key: SearchKey) -> bool:
         case And(keys):
             return any(map(reads_messages, keys))
     return False
+
+
+def sieve(key: SearchKey, record: bytes) -> bool:
+    """False if a message with this record surely does not match; a quick look before `matches`."""
+    match key:
+        case HeaderContains(name, text) if text and name.lower() in COMMON_FIELDS:
+            return may_hold(record, text)
+        case And(keys):
+            return all(sieve(inner, record) for inner in keys)
+        case Or(left, right):
+            return sieve(left, record) or sieve(right, record)
+    return True
 
 
 def _within(day: int, first: int | None, last: int | None) -> bool:

@@ -70,6 +70,17 @@ def _hay_of_field(value: bytes) -> Hay:
 _NOT_ASCII = frozenset({b"utf-7", b"unicode-1-1-utf-7", b"hz-gb-2312", b"hz"})  # 7-bit, but coded
 
 
+def may_hold(record: bytes, text: str) -> bool:
+    """False if no field in a record can hold `text`: one look at all, before any is taken apart."""
+    octets = needle_of(text).octets
+    headers = headers_of(record)
+    if b"=?" in headers or not headers.isascii():
+        return True
+    if octets is None:
+        return False
+    return octets in (unfold(headers) if b" " in octets or b"\t" in octets else headers).lower()
+
+
 class MessageFacts:
     """One message under search, at `place`.
 
@@ -80,7 +91,6 @@ class MessageFacts:
     __slots__ = (
         "_body",
         "_fields",
-        "_flat",
         "_header",
         "_message",
         "_named",
@@ -107,7 +117,6 @@ class MessageFacts:
         self._header: bytes | None = None
         self._message: bytes | None = None
         self._named: dict[bytes, list[Hay]] = {}
-        self._flat: bytes | None = None  # all common fields, empty if they must be decoded
         self._fields: list[Hay] | None = None
         self._body: list[Hay] = []
         self._rest_of_body: Iterator[Hay] | None = None
@@ -119,7 +128,7 @@ class MessageFacts:
 
     def header_contains(self, name: bytes, text: str) -> bool:
         """Whether a field called `name` holds `text`."""
-        if len(name) > FIELD_NAME_LIMIT or (text and not self._may_have_field(name, text)):
+        if len(name) > FIELD_NAME_LIMIT:
             return False
         values = self._named.get(name)
         if values is None:
@@ -128,17 +137,6 @@ class MessageFacts:
             return bool(values)
         needle = needle_of(text)
         return any(_holds(value, needle) for value in values)
-
-    def _may_have_field(self, name: bytes, text: str) -> bool:
-        """False if no common field at all holds `text`: one look instead of one at each field."""
-        if name.lower() not in COMMON_FIELDS:
-            return True
-        if self._flat is None:
-            self._flat = unfold(headers_of(self._get_record())).lower()
-            if not self._flat.isascii() or b"=?" in self._flat:
-                self._flat = b""
-        octets = needle_of(text).octets
-        return not self._flat or (octets is not None and octets in self._flat)
 
     def _values(self, name: bytes) -> list[bytes]:
         if name.lower() in COMMON_FIELDS:

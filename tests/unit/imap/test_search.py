@@ -170,6 +170,40 @@ def test_keys_of_text_match_decoded_text_in_any_case(key: SearchKey, expected: l
     assert found(key) == expected
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        HeaderContains(b"from", "EXAMPLE.org"),
+        HeaderContains(b"subject", "GRÜSSE NOW"),
+        HeaderContains(b"subject", "long subject\tof two"),
+        HeaderContains(b"x-loop", "yes"),
+        HeaderContains(b"cc", ""),
+        Not(HeaderContains(b"from", "nobody")),
+        Or(HeaderContains(b"from", "ann"), BodyContains("x")),
+        And((HeaderContains(b"from", "dee"), Not(HeaderContains(b"to", "nobody")))),
+    ],
+)
+def test_the_quick_look_keeps_every_message_that_matches(key: SearchKey) -> None:
+    folded = b"From: dee\r\nSubject: a Long subject\r\n\tof two lines\r\n\r\n"
+    messages = [*MESSAGES, folded]
+    records = [encode_summary(summarize(message)) for message in messages]
+    for place, record in enumerate(records):
+        facts = search_text.MessageFacts(
+            place,
+            records.__getitem__,
+            lambda at: split_message(messages[at])[0],
+            messages.__getitem__,
+        )
+        assert search.sieve(key, record) or not search.matches(key, facts)
+
+
+def test_the_quick_look_passes_over_what_cannot_match() -> None:
+    record = encode_summary(summarize(b"From: ann@example.org\r\nSubject: x\r\n\r\nbob"))
+    assert not search.sieve(HeaderContains(b"from", "bob"), record)
+    assert not search.sieve(And((BodyContains("x"), HeaderContains(b"cc", "bob"))), record)
+    assert not search.sieve(HeaderContains(b"from", "böb"), record)
+
+
 def reads(key: SearchKey) -> Sequence[tuple[str, int]]:
     mailbox = Mailbox()
     search.evaluate_all(key, mailbox.view())
