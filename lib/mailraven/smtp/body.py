@@ -129,7 +129,8 @@ class Reception:
         body, used = self.reader.take(lines.rest(self.reader.left))
         lines.advance(used)
         self._size += len(body)
-        self._has_nul = self._has_nul or b"\0" in body
+        if b"\0" in body:
+            self._has_nul = True
         if self.fault is None:
             self.fault = self._find_fault(self.reader)
         return body

@@ -22,12 +22,11 @@ class Patience:
         """A message came: the peer is no idler."""
         self._idle_commands = 0
 
-    def heard(self, verb: bytes) -> None:
-        """A command came; raises a fatal PeerError after too many that do nothing."""
-        if verb in IDLE_COMMANDS:
-            self._idle_commands += 1
-            if self._idle_commands > IDLE_COMMAND_LIMIT:
-                raise PeerError("421 4.7.0 too many commands without a message", fatal=True)
+    def heard_idle_command(self) -> None:
+        """One of IDLE_COMMANDS came; raises a fatal PeerError after too many."""
+        self._idle_commands += 1
+        if self._idle_commands > IDLE_COMMAND_LIMIT:
+            raise PeerError("421 4.7.0 too many commands without a message", fatal=True)
 
     def heard_error(self) -> str:
         """A command was wrong."""

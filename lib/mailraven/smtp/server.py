@@ -14,7 +14,7 @@ from mailraven.smtp.body import Reception
 from mailraven.smtp.events import Abandoned, BodyPart, Event, Pause, Port
 from mailraven.smtp.lines import LineBuffer
 from mailraven.smtp.parameters import mail_parameters, rcpt_parameters
-from mailraven.smtp.patience import Patience
+from mailraven.smtp.patience import IDLE_COMMANDS, Patience
 from mailraven.smtp.replies import render, split_reply
 
 STEPS_AT_ONCE = 50  # commands answered without an event between two pauses
@@ -109,9 +109,10 @@ class ServerEngine:
 
     def next_event(self) -> Event | None:
         """The next thing to decide, or None: more octets or an answer are wanted."""
-        for _ in range(STEPS_AT_ONCE):
-            if self._hungry or self._awaited or self.closed:
-                return None
+        steps = 0
+        while not (self._hungry or self._awaited or self.closed):
+            if (steps := steps + 1) > STEPS_AT_ONCE:
+                return Pause()
             try:
                 event = self._read_body() if self._in_body else self._read_line()
             except PeerError as error:
@@ -119,7 +120,7 @@ class ServerEngine:
                 continue
             if event is not None:
                 return event
-        return Pause()
+        return None
 
     def reply(self, code: int, text: str) -> None:
         """Answer the last event; `text` starts with its enhanced status code (RFC 3463)."""
@@ -223,7 +224,8 @@ class ServerEngine:
         if target is None and verb != b"BDAT":  # its octets must be skipped first
             raise PeerError("503 5.5.1 bad sequence of commands")
         self._target = self._state if target is None else target
-        self.patience.heard(verb)
+        if verb in IDLE_COMMANDS:
+            self.patience.heard_idle_command()
         return handler(self, argument)
 
     def _abandon(self) -> Abandoned | None:
