@@ -16,7 +16,7 @@ from pathlib import Path
 from peers.patience import PATIENCE, wait_for
 
 TOP = Path(__file__).parents[2]
-USERS = 60
+USERS = 90
 PLAIN_USER = 0  # Postfix delivers to this one without TLS, to all others with STARTTLS
 
 
