@@ -8,9 +8,7 @@ import pytest
 
 from mailraven.mail.flags import SEEN
 from mailraven.store import account, mailstore
-from mailraven.store.errors import (
-    NoSuchMailbox,
-)
+from mailraven.store.errors import NoSuchMailbox, StoreUnavailable
 from mailraven.store.journal_file import open_journal
 from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
@@ -169,13 +167,13 @@ def test_a_mailbox_that_cannot_be_opened_leaves_no_descriptor(tmp_path: Path) ->
         open_journal(str(maildir), maildir).close()
         (archive / "mailraven.journal").write_bytes((maildir / "mailraven.journal").read_bytes())
         for _ in range(3):  # the journal is of this boot: nobody needs the lock to read it
-            with pytest.raises(IsADirectoryError):
+            with pytest.raises((IsADirectoryError, StoreUnavailable)):
                 await store.open(maildir, "Archive")
         (archive / "mailraven.journal").write_bytes(b"mailraven-journal 1 7\n")
         (archive / "mailraven.lock").rmdir()
         (archive / "mailraven.journal~").mkdir()
         for _ in range(3):  # it needs to be written anew, and cannot
-            with pytest.raises(IsADirectoryError):
+            with pytest.raises((IsADirectoryError, StoreUnavailable)):
                 await store.open(maildir, "Archive")
         assert len(os.listdir("/proc/self/fd")) == before
 
