@@ -18,6 +18,7 @@ from mailraven.store.mailbox import Mailbox
 SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
 RECORDS = 500  # messages whose records are asked for together
+LONG_RECORD = 32 << 10  # octets; who has so long a header may have much to decode in it
 HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
 
 
@@ -63,6 +64,9 @@ async def matching(session: Session, key: SearchKey) -> list[int]:
             if in_files:
                 batch = list(zip(part, uids, records, strict=False))
                 found += await _search_files(selected.mailbox, rest, batch)
+            elif max(map(len, records)) > LONG_RECORD:
+                now = part[: len(records)]
+                found += await asyncio.to_thread(_search_records, rest, now, records)
             else:
                 found += _search_records(rest, part[: len(records)], records)
             part = part[len(records) :]

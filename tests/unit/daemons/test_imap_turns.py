@@ -173,6 +173,15 @@ def test_a_search_of_bodies_does_not_stop_the_others(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_a_search_of_huge_headers_does_not_stop_the_others(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        to = b"To: " + b"=?utf-8?q?x?= <a@b.c>, " * 20_000 + b"x@y.z\r\n\r\n"
+        await deliver(house, *[to] * 3)
+        assert await turns_of_others(house, b"SEARCH TO zzz") > 10
+
+    play(tmp_path, story)
+
+
 def test_a_search_sees_a_message_that_went_meanwhile_as_empty(tmp_path: Path) -> None:
     async def story(house: ImapHouse) -> None:
         await deliver(house, b"Subject: x\r\n\r\nhay", b"Subject: x\r\n\r\nneedle")
