@@ -64,7 +64,7 @@ class MailStore:
         """With a `watcher` of its own, which it closes in the end; None: no inotify."""
         self._watcher = watcher
         self._held: dict[str, _Held] = {}  # by folder; the longest unused first
-        self._opening: dict[str, asyncio.Task[_Held]] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
         self._used: dict[Mailbox, _Held] = {}  # also those that are no more under their name
         # Watch: whose, and of which folder. A folder has one watch though it was opened under
         # two names (RENAME), so several may share it.
@@ -89,7 +89,10 @@ class MailStore:
     async def _open(self, maildir: Path, name: str) -> Mailbox:
         self._read_events()  # a folder that was moved away is not known any more
         path = names.find(maildir, name)
-        held = self._known(path) or await self._opened(path, maildir)
+        held = self._known(path)
+        while held is None:  # it may be replaced or forgotten before it is our turn
+            await self._opened(path, maildir)
+            held = self._known(path)
         self._use(held)
         try:
             self._read_events()
@@ -142,7 +145,7 @@ class MailStore:
         """Whether the next one who asks for its name gets it."""
         return self._held.get(str(held.mailbox.folder)) is held
 
-    async def _opened(self, path: Path, maildir: Path) -> _Held:
+    async def _opened(self, path: Path, maildir: Path) -> None:
         """Open the folder; who asks meanwhile waits for the same."""
         key = str(path)
         task = self._opening.get(key)
@@ -150,9 +153,9 @@ class MailStore:
             task = asyncio.create_task(self._open_folder(path, maildir))
             self._opening[key] = task
             task.add_done_callback(lambda _: self._opening.pop(key, None))
-        return await asyncio.shield(task)
+        await asyncio.shield(task)
 
-    async def _open_folder(self, path: Path, maildir: Path) -> _Held:
+    async def _open_folder(self, path: Path, maildir: Path) -> None:
         opened: list[_Held] = []
 
         def watch(mailbox: Mailbox) -> None:
@@ -166,7 +169,6 @@ class MailStore:
                 self._unwatch(held)
             raise
         self._held[str(path)] = opened[0]
-        return opened[0]
 
     def _watch(self, held: _Held, path: Path) -> None:
         """Watch the mailbox folder `path`; new/ only while somebody uses the mailbox."""

@@ -10,7 +10,7 @@ from mailraven.mail.flags import SEEN
 from mailraven.store import account, mailstore
 from mailraven.store.errors import NoSuchMailbox, StoreUnavailable
 from mailraven.store.journal_file import open_journal
-from mailraven.store.mailbox import AppendData
+from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.mailstore import MailStore
 from unit.store.boxes import HELLO, happens, put, tell, with_messages
 
@@ -98,6 +98,22 @@ def test_the_last_session_of_a_replaced_mailbox_closes_it_and_nothing_else(tmp_p
     tell(tmp_path, story)
 
 
+def test_who_waits_for_a_mailbox_that_is_replaced_meanwhile_is_told_so(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        for pause in range(60):
+            opening = [asyncio.create_task(store.open(maildir, "Archive")) for _ in range(4)]
+            await asyncio.sleep(pause / 20_000)
+            account.delete(maildir, "Archive")
+            account.create(maildir, "Archive")
+            for result in await asyncio.gather(*opening, return_exceptions=True):
+                if isinstance(result, Mailbox):
+                    await store.close(result)
+                else:
+                    assert isinstance(result, NoSuchMailbox), result
+
+    tell(tmp_path, story)
+
+
 def test_a_mailbox_is_not_closed_while_it_is_refreshed(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         archive = await store.open(maildir, "Archive")
@@ -129,6 +145,25 @@ def test_one_folder_under_two_names_is_watched_until_the_last_is_closed(tmp_path
         put(maildir / ".New", "new/one")
         put(maildir / ".New", "cur/two:2,")
         await happens(lambda: len(new.uids) == 2)
+
+    tell(tmp_path, story)
+
+
+def test_a_mailbox_replaced_while_it_is_opened_is_opened_again(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        opening = asyncio.create_task(store.open(maildir, "Archive"))
+        await happens(lambda: bool(store._opening))
+        (task,) = store._opening.values()
+        first = []
+
+        def forget(_: object) -> None:
+            first.append(store._held[str(maildir / ".Archive")])
+            store._drop(first[0])  # as when too many are remembered
+
+        task.add_done_callback(forget)
+        archive = await opening
+        assert archive is not first[0].mailbox
+        assert await archive.append(AppendData([HELLO])) == 1
 
     tell(tmp_path, story)
 
