@@ -5,11 +5,12 @@ All functions wait for the disk (call them in a thread) and raise the errors of 
 Both are UTF-8 and may be edited by hand.
 """
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from mailraven.store.errors import (
     BadMailboxName,
     MailboxExists,
     NoSuchMailbox,
-    StoreUnavailable,
     TooManySubscriptions,
     store_errors,
 )
@@ -234,26 +234,26 @@ def _made(maildir: Path) -> Path:
 
 
 def _make_folder(maildir: Path, place: Path) -> None:
-    """Make a mailbox folder whole, then put it into its place, durably."""
+    """Make a mailbox folder whole, then put it into its place, durably.
+
+    What another program has left of a mailbox there becomes one again.
+    """
     aside = maildir / "tmp" / f"new.{secrets.token_hex(8)}"
     _made(aside)
     (aside / "maildirfolder").touch(0o660)  # Maildir++: this is no account's own Maildir
     try:
         aside.rename(place)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        (_made(place) / "maildirfolder").touch(0o660)
     fsync_dir(maildir)
 
 
-@contextmanager
-def _locked(maildir: Path) -> Iterator[None]:
+def _locked(maildir: Path) -> AbstractContextManager[int]:
     """One change of the account's mailboxes at a time."""
-    try:
-        with lock_file(maildir / ACCOUNT_LOCK, 0o660):
-            yield
-    except FileExistsError as error:  # a plain file where a mailbox should be
-        raise StoreUnavailable from error
+    return lock_file(maildir / ACCOUNT_LOCK, 0o660)
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from mailraven.mail.errors import PermanentError, TemporaryError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The disk is read-only or ill, or something else lies where a mailbox should be, or the system is
+# out of something. What is not here nor above is a bug of ours.
+_UNAVAILABLE = {
+    errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST,
+    errno.ENOTEMPTY, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK,
+}  # fmt: skip
 
 
 class StoreFull(TemporaryError):
@@ -89,6 +95,6 @@ def store_errors() -> Iterator[None]:
             raise StoreFull from error
         if isinstance(error, FileNotFoundError):
             raise NoSuchMailbox from error
-        if isinstance(error, PermissionError) or error.errno in {errno.EROFS, errno.EIO}:
+        if isinstance(error, PermissionError) or error.errno in _UNAVAILABLE:
             raise StoreUnavailable from error
         raise

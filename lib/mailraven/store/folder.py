@@ -146,7 +146,7 @@ class MailboxFolder:
 
     async def _take_lock(self) -> None:
         pause, waited = FIRST_PAUSE, 0.0
-        while not take_lock(self.path, self._lock_fd):
+        while not take_lock(self.path, self._open_lock_fd()):
             if not is_lock_file(self.path, self._lock_fd):
                 self._open_lock_again()
                 continue
@@ -155,6 +155,15 @@ class MailboxFolder:
             await asyncio.sleep(pause)
             waited += pause
             pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _open_lock_fd(self) -> int:
+        """The descriptor of the lock. Raises NoSuchMailbox when it was given back.
+
+        The mailbox was replaced while somebody waited to use it.
+        """
+        if self._lock_fd < 0:
+            raise NoSuchMailbox
+        return self._lock_fd
 
     def _open_lock_again(self) -> None:
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mailraven.files import fsync_dir, lock_file, write_atomically
 from mailraven.files.atomic import write_all
+from mailraven.store.errors import MailboxBusy
 from mailraven.store.journal import (
     LOCK_NAME,
     NAME,
@@ -198,13 +199,21 @@ def open_journal(folder: str, account: Path) -> JournalFile:
 
 @contextmanager
 def lock_mailbox(folder: str) -> Iterator[None]:
-    """Hold the lock of the mailbox `folder`; waits up to LOCK_PATIENCE: in a thread."""
+    """Hold the lock of the mailbox `folder`; waits up to LOCK_PATIENCE: in a thread.
+
+    Raises MailboxBusy.
+    """
     deadline = time.monotonic() + LOCK_PATIENCE
     fd = open_lock(folder)
     try:
         while not take_lock(folder, fd):
             if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "the mailbox stays locked", folder)
+                raise MailboxBusy
+            if not is_lock_file(folder, fd):  # somebody has removed it
+                fresh = open_lock(folder)
+                os.close(fd)
+                fd = fresh
+                continue
             time.sleep(0.005)
         yield
     finally:

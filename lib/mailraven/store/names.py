@@ -9,7 +9,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from mailraven.store.errors import BadMailboxName, NoSuchMailbox
+from mailraven.store.errors import BadMailboxName, NoSuchMailbox, store_errors
 
 SEPARATOR = "/"
 INBOX = "INBOX"
@@ -66,6 +66,11 @@ def find(maildir: Path, name: str) -> Path:
 
     Other programs do not escape or compose as we do: their folder is found as it is.
     """
+    with store_errors():
+        return _find(maildir, name)
+
+
+def _find(maildir: Path, name: str) -> Path:
     try:
         place = place_of(maildir, name)
     except BadMailboxName:

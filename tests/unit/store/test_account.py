@@ -13,6 +13,7 @@ from mailraven.store.errors import (
     BadMailboxName,
     MailboxExists,
     NoSuchMailbox,
+    StoreUnavailable,
     TooManySubscriptions,
 )
 from mailraven.store.names import canonical, find, folder_name, name_of, place_of
@@ -169,3 +170,26 @@ def test_subscriptions_outlive_their_mailbox(maildir: Path) -> None:
     assert infos["Trash"].subscribed
     account.unsubscribe(maildir, "Trash")
     assert "Trash" not in {info.name for info in list_mailboxes(maildir)}
+
+
+def test_what_another_program_left_of_a_mailbox_becomes_one_again(maildir: Path) -> None:
+    (maildir / ".Old" / "new").mkdir(parents=True)
+    (maildir / ".Old" / "new" / "1.x").write_bytes(b"Subject: kept\r\n\r\n")
+    assert "Old" not in names(maildir)
+    account.create(maildir, "Old")
+    assert "Old" in names(maildir)
+    assert (maildir / ".Old" / "new" / "1.x").exists()
+    assert not list((maildir / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("place", [".Plain", ".Link"])
+def test_something_else_in_the_place_of_a_mailbox_is_refused_in_words(
+    maildir: Path, tmp_path: Path, place: str
+) -> None:
+    (maildir / ".Plain").write_bytes(b"")
+    (maildir / ".Link").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(StoreUnavailable):
+        account.create(maildir, place[1:])
+    with pytest.raises(NoSuchMailbox):
+        find(maildir, place[1:])
+    assert not list((maildir / "tmp").iterdir())

@@ -1,6 +1,7 @@
 """The journal: text that folds to the state, whatever happened to it."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,25 @@ from hypothesis import strategies as st
 
 from mailraven.mail.flags import DELETED, FLAGGED, SEEN
 from mailraven.store import journal
-from mailraven.store.journal import Fold, arrival_line, escape, flags_line, snapshot, unescape
-from mailraven.store.journal_file import RESERVE, JournalFile, next_uid_validity, open_journal
+from mailraven.store.journal import (
+    LOCK_NAME,
+    Fold,
+    arrival_line,
+    escape,
+    flags_line,
+    snapshot,
+    unescape,
+)
+from mailraven.store.journal_file import (
+    RESERVE,
+    JournalFile,
+    lock_mailbox,
+    next_uid_validity,
+    open_journal,
+    open_lock,
+    release_lock,
+    take_lock,
+)
 from mailraven.store.state import Arrival, MailboxState
 
 COLUMNS = ("uids", "masks", "modseqs", "sizes", "dates", "bases", "by_base", "keywords")
@@ -208,3 +226,21 @@ def test_compaction_is_all_or_nothing_when_the_disk_is_full(folder: str) -> None
         file.replace()
     file.write(arrival_line(6, 6, Arrival("m6", 0, 1, 1)))
     assert list(reopened(folder).state.uids) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_lock_file_that_is_removed_keeps_nobody_waiting(folder: str) -> None:
+    held = open_lock(folder)
+    assert take_lock(folder, held)
+    got = threading.Event()
+
+    def wait() -> None:
+        with lock_mailbox(folder):
+            got.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    Path(folder, LOCK_NAME).unlink()
+    release_lock(held)
+    assert got.wait(20)
+    waiting.join()
+    os.close(held)
