@@ -65,7 +65,7 @@ def test_a_client_reads_what_it_appended(client: imaplib.IMAP4) -> None:
     assert b"\\Draft" in head
 
 
-@pytest.mark.req("US5.3", "FR-038")
+@pytest.mark.req("FR-038")
 def test_a_client_flags_moves_and_deletes(client: imaplib.IMAP4) -> None:
     client.create("Project")
     client.append("Project", None, None, MESSAGE)

@@ -142,7 +142,6 @@ async def rename(maildir: Path, store: MailStore, say: Say) -> None:
 SCENARIOS = [deliver, append, flags, expunge, copy, move, foreign, compact, first_open, rename]
 
 
-@pytest.mark.req("US1.3", "US5.3")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_killed_at_any_step_nothing_acknowledged_is_lost(
     tmp_path: Path, scenario: Scenario

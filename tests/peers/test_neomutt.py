@@ -75,7 +75,6 @@ def test_neomutt_flags_a_message(config: Path, account: Account) -> None:
     assert "\\Flagged" in account.flags()["to flag"]
 
 
-@pytest.mark.req("US5.3")
 def test_neomutt_moves_a_message(config: Path, account: Account) -> None:
     account.append(compose(account.address, account.address, "to move"))
     keys(config, "<first-entry><save-message>=Archive<enter>")

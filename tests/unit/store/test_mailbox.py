@@ -22,7 +22,7 @@ from unit.store.boxes import HELLO, happens, put, tell, watched_store, with_mess
 DATE = 1_234_567_890
 
 
-@pytest.mark.req("FR-036", "US5.3")
+@pytest.mark.req("FR-036")
 def test_an_appended_message_comes_back_as_it_was(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         inbox = await store.open(maildir, "INBOX")

@@ -17,7 +17,6 @@ from mailraven.store.mailstore import MailStore
 from unit.store.boxes import HELLO, happens, put, tell, watched_store, with_messages
 
 
-@pytest.mark.req("US5.3")
 def test_other_programs_are_heard_by_inotify_at_once(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         inbox = await store.open(maildir, "INBOX")

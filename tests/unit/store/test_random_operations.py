@@ -202,7 +202,7 @@ class World:
                 await box.refresh()
 
 
-@pytest.mark.req("FR-036", "US5.3")
+@pytest.mark.req("FR-036")
 @pytest.mark.parametrize("watched", [True, False])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_all_processes_agree_and_no_uid_is_reused(tmp_path: Path, seed: int, watched: bool) -> None:
