@@ -33,8 +33,16 @@ def served(tmp_path: Path, story: Callable[[Path], Message]) -> tuple[int, Messa
         await service.stopping.wait()
 
     watcher = ConfigWatcher(etc, {})
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(module._run(Service(DaemonSpec("idled", main), watcher, {})))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(module._run(Service(DaemonSpec("idled", main), watcher, {})))
+        os.kill(os.getpid(), signal.SIGTERM)  # one more, now that the loop is gone
+        assert signal.SIGTERM in signal.sigpending()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # drops it
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return code, told[0]
 
 
