@@ -151,7 +151,7 @@ async def _run(service: Service) -> int:
         log.exception("start-failed", error=str(error))
         return 1
     finally:
-        # We are ending; one more signal, when the loop has let go of it, must not look like a crash.
+        # One more signal, when the loop has let go of it, must not look like a crash.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         if not service.worker:
             notify_systemd("STOPPING=1")
