@@ -42,8 +42,10 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
     except (Closed, ConnectionError, TimeoutError):
         raise
     except Exception:
-        log.exception("bug", session=session.id, command=type(event.request).__name__)
-        commands_total.labels(type(event.request).__name__, "BUG").inc()
+        command = type(event.request).__name__
+        account = session.account.address if session.account else None
+        log.exception("bug", session=session.id, account=account, command=command)
+        commands_total.labels(command, "BUG").inc()
         session.engine.finish(b"NO", b"[SERVERBUG] internal error")
         session.engine.bye(b"internal error")
 

@@ -155,7 +155,13 @@ class SmtpSession:
         except (OSError, Closed):
             raise  # the connection's end is nobody's bug
         except Exception:
-            log.exception("bug", session=self.id, peer=self._peer())
+            log.exception(
+                "bug",
+                session=self.id,
+                trace=self.transaction.trace if self.transaction else None,
+                account=self.account.address if self.account else None,
+                peer=self._peer(),
+            )
             self.engine.shut(451, "4.3.0 internal error")
 
     async def _decide(self, event: Event) -> None:

@@ -1,9 +1,11 @@
 """Sessions of imapd that cannot go on end with BYE, and nobody else's does."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from mailraven.daemons import imap_mailboxes
 from mailraven.store import account as folders
 from mailraven.store import state
 from mailraven.store.mailbox import AppendData
@@ -106,3 +108,29 @@ def test_an_idle_session_is_told_at_once_that_its_mailbox_is_deleted(tmp_path: P
         client.writer.close()
 
     play(tmp_path, story)
+
+
+@pytest.mark.req("FR-060", "US7.4")
+def test_a_bug_is_logged_with_its_place_and_whose_it_was_and_ends_that_session_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> bytes:
+        raise KeyError("a secret of ours")
+
+    monkeypatch.setattr(imap_mailboxes, "list_line", broken)
+
+    async def story(house: ImapHouse) -> None:
+        client, other = await house.client(), await house.client()
+        client.send(b'a LIST "" *')
+        assert await client.rest() == b"a NO [SERVERBUG] internal error\r\n* BYE internal error\r\n"
+        assert b"b OK done" in await other.ask(b"b NOOP")
+        for one in (client, other):
+            one.writer.close()
+
+    play(tmp_path, story)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if '"bug"' in line]
+    told = json.loads(line)
+    assert (told["level"], told["event"], told["command"]) == ("error", "bug", "List")
+    assert (told["session"], told["account"]) == ("s", "alice@example.org")
+    assert "in broken" in told["traceback"]
+    assert "KeyError: 'a secret of ours'" in told["traceback"]
