@@ -152,7 +152,6 @@ class MailStore:
         if task is None:
             task = asyncio.create_task(self._open_folder(path, maildir))
             self._opening[key] = task
-            task.add_done_callback(lambda _: self._opening.pop(key, None))
         await asyncio.shield(task)
 
     async def _open_folder(self, path: Path, maildir: Path) -> None:
@@ -168,6 +167,9 @@ class MailStore:
             for held in opened:
                 self._unwatch(held)
             raise
+        finally:
+            # Now, not in a callback: who came in between would wait for what is done, for ever.
+            self._opening.pop(str(path), None)
         self._held[str(path)] = opened[0]
 
     def _watch(self, held: _Held, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,32 @@ def test_who_waits_for_a_mailbox_that_is_replaced_meanwhile_is_told_so(tmp_path:
     tell(tmp_path, story)
 
 
+def test_who_comes_when_a_mailbox_was_just_opened_and_replaced_gets_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[asyncio.Task[Mailbox]] = []
+
+    async def story(store: MailStore, maildir: Path) -> None:
+        really_open = mailstore.open_mailbox
+
+        async def and_then(
+            path: Path, account_folder: Path, watch: Callable[[Mailbox], None]
+        ) -> Mailbox:
+            mailbox = await really_open(path, account_folder, watch)
+            if not late:
+                account.delete(maildir, "Archive")
+                account.create(maildir, "Archive")
+                late.append(asyncio.create_task(store.open(maildir, "Archive")))
+            return mailbox
+
+        monkeypatch.setattr(mailstore, "open_mailbox", and_then)
+        first = await store.open(maildir, "Archive")
+        assert await late[0] is first
+        assert not first.gone
+
+    tell(tmp_path, story)
+
+
 def test_a_mailbox_is_not_closed_while_it_is_refreshed(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         archive = await store.open(maildir, "Archive")
@@ -152,7 +179,7 @@ def test_one_folder_under_two_names_is_watched_until_the_last_is_closed(tmp_path
 def test_a_mailbox_replaced_while_it_is_opened_is_opened_again(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         opening = asyncio.create_task(store.open(maildir, "Archive"))
-        await happens(lambda: bool(store._opening))
+        await asyncio.sleep(0)  # it begins
         (task,) = store._opening.values()
         first = []
 
