@@ -59,6 +59,6 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _daemon(pid: int) -> str:
-    command = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace")
-    names = ("authd", "limitd", "smtpd", "imapd", "queued")
-    return next((name for name in names if name in command), "mailraven")
+    """The name that a daemon gives itself; the supervisor's is the interpreter's."""
+    name = (PROC / str(pid) / "comm").read_text().strip()
+    return name if name in ("authd", "limitd", "smtpd", "imapd", "queued") else "run"
