@@ -95,6 +95,7 @@ def scram(
     return last, client.ask(b"")
 
 
+@pytest.mark.req("FR-037")
 @pytest.mark.parametrize("plus", [False, True])
 def test_scram_logs_in(house: Demo, plus: bool) -> None:
     client = Client(house)

@@ -82,6 +82,7 @@ def test_a_client_flags_moves_and_deletes(client: imaplib.IMAP4) -> None:
     assert client.delete("Project")[0] == "OK"
 
 
+@pytest.mark.req("FR-037")
 def test_a_wrong_password_is_refused(house: Demo) -> None:
     with imaplib.IMAP4(house.address, house.ports["imap"]) as connection:
         connection.starttls(trusting(house))
@@ -89,6 +90,7 @@ def test_a_wrong_password_is_refused(house: Demo) -> None:
             connection.login("alice@example.org", "guess")
 
 
+@pytest.mark.req("US5.2")
 def test_a_large_message_comes_back_whole(client: imaplib.IMAP4) -> None:
     large = MESSAGE + b"x" * 76 + b"\r\n" + b"0123456789abcdef\r\n" * 200_000
     assert client.append("Archive", None, None, large)[0] == "OK"

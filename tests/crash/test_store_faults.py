@@ -10,7 +10,6 @@ import pytest
 SCRIPT = Path(__file__).with_name("store_faults.py")
 
 
-@pytest.mark.req("EC3")
 @pytest.mark.parametrize("story", ["full", "read_only", "denied"])
 def test_a_disk_that_refuses_loses_nothing(story: str) -> None:
     own = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user", "--map-auto"]

@@ -98,7 +98,7 @@ def picture(config: Path, account: Account) -> object:
     return far, validity, names
 
 
-@pytest.mark.req("SC-006", "FR-038")
+@pytest.mark.req("SC-006", "FR-038", "FR-042")
 def test_both_sides_agree_on_new_flagged_and_deleted_mail(config: Path, account: Account) -> None:
     for subject in ("far-kept", "far-gone"):
         account.append(compose(account.address, account.address, subject))
@@ -126,6 +126,7 @@ def test_both_sides_agree_on_new_flagged_and_deleted_mail(config: Path, account:
     assert picture(config, account) == before
 
 
+@pytest.mark.req("FR-039", "US5.1")
 def test_mailboxes_are_made_on_the_other_side(config: Path, account: Account) -> None:
     with account.imap() as session:
         answer(session.create("Far"))

@@ -61,7 +61,7 @@ def keys(config: Path, pressed: str) -> str:
     return run_in_terminal(command, config.parent, {"LC_ALL": "C.UTF-8"})
 
 
-@pytest.mark.req("SC-006", "US5.2")
+@pytest.mark.req("SC-006", "US5.2", "FR-042")
 def test_neomutt_reads_a_message_and_marks_it_seen(config: Path, account: Account) -> None:
     account.append(compose(account.address, account.address, "to read", "a readable line\n"))
     keys(config, "<first-entry><display-message><exit>")
@@ -69,12 +69,14 @@ def test_neomutt_reads_a_message_and_marks_it_seen(config: Path, account: Accoun
     assert account.flags() == {"to read": {"\\Seen"}}
 
 
+@pytest.mark.req("SC-006", "FR-038")
 def test_neomutt_flags_a_message(config: Path, account: Account) -> None:
     account.append(compose(account.address, account.address, "to flag"))
     keys(config, "<first-entry><flag-message>")
     assert "\\Flagged" in account.flags()["to flag"]
 
 
+@pytest.mark.req("SC-006", "FR-038")
 def test_neomutt_moves_a_message(config: Path, account: Account) -> None:
     account.append(compose(account.address, account.address, "to move"))
     keys(config, "<first-entry><save-message>=Archive<enter>")
@@ -82,6 +84,7 @@ def test_neomutt_moves_a_message(config: Path, account: Account) -> None:
     assert "to move" in account.flags("Archive")
 
 
+@pytest.mark.req("SC-006", "FR-038")
 def test_neomutt_deletes_a_message_into_the_trash(config: Path, account: Account) -> None:
     for subject in ("to delete", "to keep"):
         account.append(compose(account.address, account.address, subject))
@@ -90,6 +93,7 @@ def test_neomutt_deletes_a_message_into_the_trash(config: Path, account: Account
     assert set(account.flags("Trash")) == {"to delete"}
 
 
+@pytest.mark.req("SC-006")
 def test_neomutt_sends_a_message_and_keeps_a_copy(
     config: Path, account: Account, other: Account
 ) -> None:

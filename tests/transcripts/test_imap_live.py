@@ -117,7 +117,7 @@ def _name(transcript: Transcript) -> str:
     return transcript.name
 
 
-@pytest.mark.req("US5.4", "FR-036", "FR-037", "FR-038", "FR-039", "FR-040", "FR-042")
+@pytest.mark.req("US5.4", "FR-036", "FR-037", "FR-038", "FR-039", "FR-040", "FR-042", "US5.2")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=_name)
 def test_imapd_speaks_as_written(house: Demo, transcript: Transcript, way: str) -> None:

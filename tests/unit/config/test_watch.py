@@ -10,8 +10,6 @@ import pytest
 from mailraven.config.watch import ConfigWatcher
 from mailraven.mail.errors import ConfigErrors
 
-pytestmark = pytest.mark.req("FR-005")
-
 
 @asynccontextmanager
 async def watching(etc: Path) -> AsyncIterator[tuple[ConfigWatcher, asyncio.Event]]:

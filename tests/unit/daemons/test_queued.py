@@ -394,7 +394,6 @@ def test_report_reads_as_mail(tmp_path: Path) -> None:
     run(story())
 
 
-@pytest.mark.req("FR-057")
 def test_metrics_count_what_is_in_the_queue_and_what_became_of_it(tmp_path: Path) -> None:
     async def story() -> None:
         busy: dict[str, list[bytes | None]] = {"MAIL": [b"450 4.2.0 busy\r\n"]}

@@ -28,7 +28,6 @@ def talk(tree: Tree, story: Callable[[LimitClient], Awaitable[None]]) -> None:
     run(whole_story())
 
 
-@pytest.mark.req("FR-022", "FR-026")
 def test_a_limit_is_shared_by_all_who_ask_and_its_first_no_is_logged(tree: Tree) -> None:
     async def story(client: LimitClient) -> None:
         other = LimitClient(tree.socket("limitd"))
@@ -63,7 +62,6 @@ def test_the_table_survives_a_restart(tree: Tree) -> None:
         talk(tree, use_up)
 
 
-@pytest.mark.req("EC5")
 def test_a_killed_limitd_stops_no_mail_and_costs_one_log_line(
     tree: Tree, capfd: pytest.CaptureFixture[str]
 ) -> None:

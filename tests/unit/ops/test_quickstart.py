@@ -42,6 +42,7 @@ def texts(zone: dns.zone.Zone, name: str) -> list[str]:
     return [b"".join(record.strings).decode() for record in found]
 
 
+@pytest.mark.req("AS11")
 def test_the_first_account_is_an_admin_with_the_password_shown(
     server: NewServer, place: Place
 ) -> None:
