@@ -45,10 +45,11 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 12.0  # a daemon promises 10
 RESTART_PAUSE = 1.0
 WELCOME = """\
-This message came in by SMTP and lies in a Maildir; when you read it by IMAP, the whole way works.
+This message came in by SMTP and lies in a Maildir; when you read it
+by IMAP, the whole way works.
 
-Your mail lies in plain files; look at them with ls and cat. `bin/mailraven status --help` tells
-how to ask the server about itself.
+Your mail lies in plain files: look at them with ls and cat.
+`bin/mailraven --help` tells what else you can ask and change.
 """
 GUIDE = """
 MailRaven serves below {root}
