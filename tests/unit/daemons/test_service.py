@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def served(tmp_path: Path, story: Callable[[Path], Message]) -> tuple[int, Messa
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(module._run(Service(DaemonSpec("idled", main), watcher, {})))
-        os.kill(os.getpid(), signal.SIGTERM)  # one more, now that the loop is gone
+        # One more, now that the loop is gone; to this thread, for others of pytest do not block it.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         assert signal.SIGTERM in signal.sigpending()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # drops it
     finally:
