@@ -152,7 +152,9 @@ async def _run(service: Service) -> int:
         return 1
     finally:
         # One more signal, when the loop has let go of it, must not look like a crash.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         if not service.worker:
             notify_systemd("STOPPING=1")
         log.event("stopped", worker=service.worker or None)

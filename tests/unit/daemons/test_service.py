@@ -34,17 +34,14 @@ def served(tmp_path: Path, story: Callable[[Path], Message]) -> tuple[int, Messa
         await service.stopping.wait()
 
     watcher = ConfigWatcher(etc, {})
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(module._run(Service(DaemonSpec("idled", main), watcher, {})))
-        # One more, now that the loop is gone; to this thread, for others of pytest do not block it.
-        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        assert signal.SIGTERM in signal.sigpending()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # drops it
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM)  # one more, now that the loop is gone
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return code, told[0]
 
 
