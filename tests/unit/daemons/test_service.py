@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
