@@ -70,24 +70,29 @@ async def _status_behind(session: Session, entry: Entry, items: tuple[bytes, ...
         counts = await session.server.store.status(session.owner().maildir, entry.name)
     except PermanentError:
         return  # deleted meanwhile: no STATUS. RFC 5819 §2
-    session.send(status_line(entry.name, _values(counts, items), utf8=session.utf8))
+    values = _values(session, counts, items)
+    session.send(status_line(entry.name, values, utf8=session.utf8))
 
 
 async def status(session: Session, request: Status) -> bytes:
     """STATUS"""
     counts = await session.server.store.status(session.owner().maildir, request.mailbox)
-    values = _values(counts, request.items)
+    values = _values(session, counts, request.items)
     session.send(status_line(request.mailbox, values, utf8=session.utf8))
     return b"status given"
 
 
-def _values(counts: StatusCounts, items: tuple[bytes, ...]) -> list[tuple[bytes, int]]:
+def _values(
+    session: Session, counts: StatusCounts, items: tuple[bytes, ...]
+) -> list[tuple[bytes, int]]:
     values = {
         b"MESSAGES": counts.messages,
         b"RECENT": counts.recent,
         b"UIDNEXT": counts.uid_next,
         b"UIDVALIDITY": counts.uid_validity,
         b"UNSEEN": counts.unseen,
+        b"SIZE": counts.size,  # RFC 8438
+        b"APPENDLIMIT": session.server.settings.max_literal,  # RFC 7889 §3.1
     }
     return [(item, values[item]) for item in items]
 

@@ -146,6 +146,7 @@ class Session:
             can_start_tls=self.server.certificate is not None and not self.connection.tls,
             may_log_in=self.may_log_in(),
             mechanisms=self.mechanisms(),
+            append_limit=self.server.settings.max_literal,
         )
 
     async def catch_up(self, own: frozenset[int] = NOBODY, *, told: Telling = AFTER_ANY) -> None:

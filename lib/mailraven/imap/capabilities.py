@@ -5,15 +5,23 @@ from mailraven.imap.states import State
 ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 AFTER_LOGIN = (
     b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
-    b"LIST-EXTENDED", b"LIST-STATUS", b"UTF8=ACCEPT",
+    b"LIST-EXTENDED", b"LIST-STATUS", b"STATUS=SIZE", b"UTF8=ACCEPT",
 )  # fmt: skip
 ENABLABLE = frozenset({b"UTF8=ACCEPT"})  # RFC 5161
 
 
 def capabilities(
-    state: State, *, can_start_tls: bool, may_log_in: bool, mechanisms: tuple[str, ...]
+    state: State,
+    *,
+    can_start_tls: bool,
+    may_log_in: bool,
+    mechanisms: tuple[str, ...],
+    append_limit: int,
 ) -> bytes:
-    """The words behind CAPABILITY. `mechanisms` are the SASL mechanisms usable here and now."""
+    """The words behind CAPABILITY. `mechanisms` are the SASL mechanisms usable here and now.
+
+    `append_limit` are the octets of the longest message that APPEND takes. RFC 7889 §2
+    """
     words = list(ALWAYS)
     if state is State.NOT_AUTHENTICATED:
         words += [b"AUTH=" + name.encode("ascii") for name in mechanisms]
@@ -23,4 +31,5 @@ def capabilities(
             words.append(b"LOGINDISABLED")  # RFC 3501 §6.2.3
     else:
         words += AFTER_LOGIN
+        words.append(b"APPENDLIMIT=%d" % append_limit)
     return b" ".join(words)
