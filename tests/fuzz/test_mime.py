@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.wire_checker import check_body, check_envelope, read
-from mailraven.imap.search import And, BodyContains, HeaderContains, SearchView, evaluate_all
-from mailraven.imap.search import TextContains as Text
+from mailraven.imap.search import SearchView, evaluate_all
+from mailraven.imap.search_keys import And, BodyContains, HeaderContains
+from mailraven.imap.search_keys import TextContains as Text
 from mailraven.imap.section import Span, extract
 from mailraven.imap.summary import (
     decode_summary,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,8 @@ from functools import partial
 from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.search import SearchKey, SearchView, matches, narrow, reads_messages, sieve
+from mailraven.imap.search import SearchView, matches, narrow, reads_messages, sieve
+from mailraven.imap.search_keys import SearchKey
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.headers import header_end, split_message
 from mailraven.store.errors import MessageGone, store_errors
@@ -153,4 +155,5 @@ def _search_view(selected: Selected) -> SearchView:
         _nothing,  # what is read goes another way
         _nothing,
         _nothing,
+        int(time.time()),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailraven.imap.search import SearchKey
+from mailraven.imap.search_keys import SearchKey
 from mailraven.imap.sequence import SequenceSet
 
 

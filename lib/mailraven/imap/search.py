@@ -1,4 +1,4 @@
-"""SEARCH keys and which messages they match (RFC 3501 §6.4.4, RFC 9051 §6.4.4).
+"""Which messages match the keys of SEARCH (RFC 3501 §6.4.4, RFC 9051 §6.4.4).
 
 Evaluation has two steps. `narrow` settles all that the mailbox's arrays can tell, a whole column at
 a time; what is left, if anything, is asked of each remaining message by `matches`, which reads as
@@ -10,8 +10,27 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import NamedTuple
 
+from mailraven.imap.search_keys import (
+    And,
+    BodyContains,
+    HasFlag,
+    HeaderContains,
+    InternalDays,
+    Larger,
+    Not,
+    Numbers,
+    Older,
+    Or,
+    SearchKey,
+    SentDays,
+    Settled,
+    Smaller,
+    TextContains,
+    Uids,
+    Younger,
+)
 from mailraven.imap.search_text import MessageFacts, may_hold
-from mailraven.imap.sequence import SequenceSet, places_of_uids, resolve
+from mailraven.imap.sequence import places_of_uids, resolve
 from mailraven.imap.summary import COMMON_FIELDS
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import mask_of_names
@@ -21,141 +40,12 @@ _DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """ALL"""
-
-
-@dataclass(frozen=True, slots=True)
-class HasFlag:
-    r"""SEEN, RECENT, KEYWORD ...: `flag` is b"\Seen", b"\Recent" or a keyword, in any case."""
-
-    flag: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """A sequence set; numbers that no message has match nothing."""
-
-    numbers: SequenceSet
-
-
-@dataclass(frozen=True, slots=True)
-class Uids:
-    """UID and a set."""
-
-    uids: SequenceSet
-
-
-@dataclass(frozen=True, slots=True)
-class Larger:
-    """LARGER: more octets than `size`."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Smaller:
-    """SMALLER: fewer octets than `size`."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class InternalDays:
-    """ON, BEFORE, SINCE: INTERNALDATE from day `first` to day `last`, both included, None for open.
-
-    Days count from 1970-01-01 and are those of UTC, in which INTERNALDATE is shown.
-    """
-
-    first: int | None
-    last: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SentDays:
-    """SENTON, SENTBEFORE, SENTSINCE: the same for the day that stands in the Date field."""
-
-    first: int | None
-    last: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderContains:
-    """HEADER, FROM, TO, CC, BCC, SUBJECT: a field `name` that holds `text`, be it ""."""
-
-    name: bytes
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BodyContains:
-    """BODY"""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextContains:
-    """TEXT: in the header or the body."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """NOT"""
-
-    key: "SearchKey"
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """OR"""
-
-    left: "SearchKey"
-    right: "SearchKey"
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """Keys side by side, and in parentheses: all must match."""
-
-    keys: tuple["SearchKey", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What was found out about every place: one octet each, 1 for a match. Never parsed."""
-
-    column: bytes
-
-
-SearchKey = (
-    All
-    | HasFlag
-    | Numbers
-    | Uids
-    | Larger
-    | Smaller
-    | InternalDays
-    | SentDays
-    | HeaderContains
-    | BodyContains
-    | TextContains
-    | Not
-    | Or
-    | And
-    | Settled
-)
-
-
-@dataclass(frozen=True, slots=True)
 class SearchView:
     """What a search may know: columns of equal length, by place in the session's view.
 
-    `masks` as in mail.flags, `dates` in Unix seconds, `recent` the session's ranges of UIDs. The
-    three callables take a place: `record` gives the summary record, `header` the header block,
-    `message` all octets; each gives b"" for a message that is gone.
+    `masks` as in mail.flags, `dates` and `now` in Unix seconds, `recent` the session's ranges of
+    UIDs. The three callables take a place: `record` gives the summary record, `header` the header
+    block, `message` all octets; each gives b"" for a message that is gone.
     """
 
     uids: Sequence[int]
@@ -167,6 +57,7 @@ class SearchView:
     record: Callable[[int], bytes]
     header: Callable[[int], bytes]
     message: Callable[[int], bytes]
+    now: int = 0
 
     def facts(self, place: int) -> MessageFacts:
         """The lazily read contents of one message."""
@@ -355,6 +246,10 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
             after = -1 if first is None else first * _DAY_SECONDS
             before = 1 << 63 if last is None else (last + 1) * _DAY_SECONDS
             return bytes([after <= date < before for date in view.dates])
+        case Younger(seconds):  # both include the moment itself. RFC 5032 §3
+            return bytes([date >= view.now - seconds for date in view.dates])
+        case Older(seconds):
+            return bytes([date <= view.now - seconds for date in view.dates])
     return _ones(view)
 
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 
-from mailraven.imap import search as keys
+from mailraven.imap import search_keys as keys
 from mailraven.imap.commands import Search
 from mailraven.imap.errors import Refusal
 from mailraven.imap.grammar import Cursor
-from mailraven.imap.search import CHARSETS, SearchKey, search_text
+from mailraven.imap.search import CHARSETS, search_text
+from mailraven.imap.search_keys import SearchKey
 from mailraven.mail.errors import PeerError
 
 KEY_LIMIT = 200  # keys in one SEARCH, nested ones counted
@@ -125,6 +126,8 @@ WITH_ARGUMENT: dict[bytes, Callable[[Cursor], SearchKey]] = {
     b"UNKEYWORD": lambda cursor: keys.Not(keys.HasFlag(cursor.atom())),
     b"LARGER": lambda cursor: keys.Larger(cursor.number(HIGHEST)),
     b"SMALLER": lambda cursor: keys.Smaller(cursor.number(HIGHEST)),
+    b"OLDER": lambda cursor: keys.Older(cursor.nz_number()),  # RFC 5032 §3
+    b"YOUNGER": lambda cursor: keys.Younger(cursor.nz_number()),
     b"UID": lambda cursor: keys.Uids(cursor.sequence_set()),
     b"NOT": lambda cursor: keys.Not(search_key(cursor)),
     b"OR": _or,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailraven.imap import search, search_text
-from mailraven.imap.search import (
+from mailraven.imap.search_keys import (
     All,
     And,
     BodyContains,
@@ -16,12 +16,14 @@ from mailraven.imap.search import (
     Larger,
     Not,
     Numbers,
+    Older,
     Or,
     SearchKey,
     SentDays,
     Smaller,
     TextContains,
     Uids,
+    Younger,
 )
 from mailraven.imap.summary import encode_summary, summarize
 from mailraven.mail.content import decode_transfer
@@ -77,6 +79,7 @@ class Mailbox:
             record=self.record,
             header=self.header,
             message=self.message,
+            now=3 * DAY,
         )
 
 
@@ -247,6 +250,23 @@ def test_a_message_that_is_gone_matches_no_text() -> None:
     )  # fmt: skip
     for key in (HeaderContains(b"from", ""), SentDays(None, None), BodyContains("a")):
         assert search.evaluate_all(key, empty) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (Younger(DAY), [3, 4]),
+        (Older(DAY), [1, 2, 3]),
+        (Younger(DAY - 1), [4]),
+        (Older(4 * DAY), []),
+        (And((Older(DAY), Younger(2 * DAY))), [1, 2, 3]),
+    ],
+)
+def test_older_and_younger_both_include_the_moment_itself(
+    key: SearchKey, expected: list[int]
+) -> None:
+    """RFC 5032 §3; a message from the future is younger than anything."""
+    assert found(key) == expected
 
 
 def test_a_search_string_must_be_utf8() -> None:

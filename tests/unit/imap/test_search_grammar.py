@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailraven.imap import search as keys
+from mailraven.imap import search_keys as keys
 from mailraven.imap.errors import Refusal
 from mailraven.imap.grammar import NESTING_LIMIT, Cursor
 from mailraven.imap.search_grammar import KEY_LIMIT, search
@@ -42,6 +42,8 @@ def parsed(text: bytes) -> keys.SearchKey:
         (b"SENTSINCE 1-Jan-2026", keys.SentDays(DAY, None)),
         (b"SENTBEFORE 1-Jan-2026", keys.SentDays(None, DAY - 1)),
         (b"LARGER 10", keys.Larger(10)),
+        (b"younger 60", keys.Younger(60)),
+        (b"OLDER 4294967295", keys.Older(2**32 - 1)),
         (b"UNKEYWORD $a", keys.Not(keys.HasFlag(b"$a"))),
     ],
 )
@@ -54,7 +56,7 @@ def test_keys(text: bytes, key: keys.SearchKey) -> None:
     [
         b"", b"FROB", b"OR SEEN", b"NOT", b"(SEEN", b"()", b"SEEN  ALL", b"SEEN ", b"FROM",
         b"ON 1-1-2026", b"ON 32-Jan-2026", b"ON 1-Foo-2026", b'ON "1-Jan-2026', b"LARGER x",
-        b"UID a", b"SUBJECT \xff",
+        b"UID a", b"OLDER 0", b"YOUNGER x", b"OLDER 4294967296", b"SUBJECT \xff",
         b"(" * (NESTING_LIMIT + 1) + b"ALL" + b")" * (NESTING_LIMIT + 1),
         b"NOT " * (NESTING_LIMIT + 1) + b"ALL", b"ALL " * 1001 + b"ALL",
     ],

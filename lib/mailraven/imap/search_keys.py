@@ -1,0 +1,150 @@
+"""The keys of SEARCH, one frozen dataclass each (RFC 3501 §6.4.4, RFC 5032)."""
+
+from dataclasses import dataclass
+
+from mailraven.imap.sequence import SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """ALL"""
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    r"""SEEN, RECENT, KEYWORD ...: `flag` is b"\Seen", b"\Recent" or a keyword, in any case."""
+
+    flag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A sequence set; numbers that no message has match nothing."""
+
+    numbers: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """UID and a set."""
+
+    uids: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    """LARGER: more octets than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """SMALLER: fewer octets than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class InternalDays:
+    """ON, BEFORE, SINCE: INTERNALDATE from day `first` to day `last`, both included, None for open.
+
+    Days count from 1970-01-01 and are those of UTC, in which INTERNALDATE is shown.
+    """
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Younger:
+    """YOUNGER: INTERNALDATE is at most so many seconds ago. RFC 5032 §3"""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """OLDER: INTERNALDATE is at least so many seconds ago."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentDays:
+    """SENTON, SENTBEFORE, SENTSINCE: the same for the day that stands in the Date field."""
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderContains:
+    """HEADER, FROM, TO, CC, BCC, SUBJECT: a field `name` that holds `text`, be it ""."""
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyContains:
+    """BODY"""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextContains:
+    """TEXT: in the header or the body."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """NOT"""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """OR"""
+
+    left: "SearchKey"
+    right: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Keys side by side, and in parentheses: all must match."""
+
+    keys: tuple["SearchKey", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was found out about every place: one octet each, 1 for a match. Never parsed."""
+
+    column: bytes
+
+
+SearchKey = (
+    All
+    | HasFlag
+    | Numbers
+    | Uids
+    | Larger
+    | Smaller
+    | InternalDays
+    | Younger
+    | Older
+    | SentDays
+    | HeaderContains
+    | BodyContains
+    | TextContains
+    | Not
+    | Or
+    | And
+    | Settled
+)
