@@ -7,6 +7,7 @@ from mailraven.daemons import (
     imap_idle,
     imap_mailboxes,
     imap_messages,
+    imap_search,
     imap_select,
 )
 from mailraven.daemons.connection import Closed
@@ -37,6 +38,7 @@ NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 
 async def answer(session: Session, event: Command | AppendBegin) -> None:
     """Serve one command to its tagged answer; a bug ends this connection and no other."""
+    session.tag = event.tag
     try:
         await _answer(session, event.request)
     except (Closed, ConnectionError, TimeoutError):
@@ -93,7 +95,7 @@ async def perform(session: Session, request: commands.Request) -> bytes:
         case commands.Store():
             return await imap_messages.store(session, request)
         case commands.Search():
-            return await imap_messages.search(session, request)
+            return await imap_search.search(session, request)
         case commands.Copy():
             return await imap_messages.copy(session, request)
         case commands.Expunge():

@@ -1,12 +1,11 @@
-"""STORE, COPY, MOVE, EXPUNGE and SEARCH (RFC 3501 §6.4, RFC 4315, RFC 6851)."""
+"""STORE, COPY, MOVE and EXPUNGE (RFC 3501 §6.4, RFC 4315, RFC 6851)."""
 
 from collections.abc import Sequence
 
-from mailraven.daemons.imap_search import matching
 from mailraven.daemons.imap_select import deleted_uids
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Copy, Expunge, Search, Store
+from mailraven.imap.commands import Copy, Expunge, Store
 from mailraven.imap.errors import Refusal
 from mailraven.imap.sequence import set_wire
 from mailraven.mail.errors import PeerError
@@ -103,15 +102,6 @@ async def expunge(session: Session, request: Expunge) -> bytes:
         uids = [uid for uid in uids if uid in named]
     await selected.mailbox.expunge(uids)
     return b"expunged"
-
-
-async def search(session: Session, request: Search) -> bytes:
-    """SEARCH and UID SEARCH"""
-    found = await matching(session, request.key)
-    view = session.mailbox().view
-    numbers = (view.uids[place] if request.by_uid else place + 1 for place in found)
-    session.send(b"* SEARCH%b\r\n" % b"".join([b" %d" % number for number in numbers]))
-    return b"searched"
 
 
 def _writable(session: Session) -> Selected:

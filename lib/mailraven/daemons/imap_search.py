@@ -1,8 +1,12 @@
-"""Running a SEARCH: what the arrays tell at once, records by time slices, messages in a thread."""
+"""SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182).
+
+What the arrays tell comes at once, records by time slices, messages are searched in a thread.
+"""
 
 import asyncio
 import os
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +14,13 @@ from functools import partial
 from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.search import SearchView, matches, narrow, reads_messages, sieve
+from mailraven.imap.commands import Search
+from mailraven.imap.errors import Refusal
+from mailraven.imap.search import CHARSETS, SearchView, matches, narrow, reads_messages, sieve
 from mailraven.imap.search_keys import SearchKey
+from mailraven.imap.search_results import chosen, esearch_line, search_line
 from mailraven.imap.search_text import MessageFacts
+from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.headers import header_end, split_message
 from mailraven.store.errors import MessageGone, store_errors
 from mailraven.store.mailbox import Mailbox
@@ -21,6 +29,7 @@ SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
 RECORDS = 500  # messages whose records are asked for together
 LONG_RECORD = 32 << 10  # octets; who has so long a header may have much to decode in it
+BAD_CHARSET = f"[BADCHARSET ({b' '.join(CHARSETS).decode()})] unknown charset"
 HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
 
 
@@ -47,6 +56,29 @@ class Opened:
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
+
+
+async def search(session: Session, request: Search) -> bytes:
+    """SEARCH and UID SEARCH"""
+    selected, returned = session.mailbox(), request.returned
+    saves = returned is not None and b"SAVE" in returned
+    try:
+        if request.unknown_charset:
+            raise Refusal(BAD_CHARSET)
+        found = await matching(session, request.key)
+    except (Refusal, TemporaryError, PermanentError):
+        if saves:
+            selected.saved = array("L")  # RFC 5182 §2.1: NO empties it, BAD leaves it
+        raise
+    uids = selected.view.uids
+    numbers = [uids[place] if request.by_uid else place + 1 for place in found]
+    if returned is None:
+        session.send(search_line(numbers))
+        return b"searched"
+    if saves:
+        selected.saved = array("L", [uids[place] for place in chosen(returned, found)])
+    session.send(esearch_line(session.tag, returned, numbers, by_uid=request.by_uid))
+    return b"searched"
 
 
 async def matching(session: Session, key: SearchKey) -> list[int]:
@@ -156,4 +188,5 @@ def _search_view(selected: Selected) -> SearchView:
         _nothing,
         _nothing,
         int(time.time()),
+        selected.saved,
     )

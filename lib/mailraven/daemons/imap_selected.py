@@ -1,9 +1,18 @@
 """The mailbox that a session has open, seen as its client knows it."""
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from mailraven.imap.sequence import SequenceSet, place_of, places_of_numbers, places_of_uids
+from mailraven.imap.sequence import (
+    SAVED,
+    SequenceSet,
+    place_of,
+    places_of_numbers,
+    places_of_saved,
+    places_of_uids,
+)
 from mailraven.imap.view import News, View
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.flags import RECENT, FlagNames
@@ -32,6 +41,7 @@ class Selected:
     keywords_told: int  # how many keywords the last FLAGS response named
     recent_told: int = 0  # what the last RECENT response said
     out_of_step: bool = False  # more changed than can be told in order
+    saved: "array[int]" = field(default_factory=partial(array, "L"))  # UIDs of "$". RFC 5182 §2.1
 
     @property
     def farewell(self) -> bytes:
@@ -43,6 +53,8 @@ class Selected:
     def places(self, numbers: SequenceSet, *, by_uid: bool) -> list[range]:
         """The places in the view that a set names. Raises PeerError for a wrong number."""
         view = self.view
+        if numbers == SAVED:
+            return places_of_saved(self.saved, view.uids, view.exists)
         if by_uid:
             return places_of_uids(numbers, view.uids, view.exists)
         return places_of_numbers(numbers, view.exists)

@@ -37,6 +37,7 @@ class Session:
     selected: Selected | None = None
     waiting: bool = False  # for octets of the client
     leaving: bool = False
+    tag: bytes = b""  # of the command under way
     began: float = field(default_factory=time.monotonic)
     turn: float = field(default_factory=time.monotonic)  # when others had theirs last
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes

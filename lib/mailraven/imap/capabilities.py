@@ -6,7 +6,7 @@ ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 AFTER_LOGIN = (
     b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
     b"LIST-EXTENDED", b"LIST-STATUS", b"STATUS=SIZE", b"UTF8=ACCEPT",
-    b"WITHIN",
+    b"WITHIN", b"ESEARCH", b"SEARCHRES",
 )  # fmt: skip
 ENABLABLE = frozenset({b"UTF8=ACCEPT"})  # RFC 5161
 

@@ -173,10 +173,15 @@ class Expunge:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """RFC 3501 §6.4.4"""
+    """RFC 3501 §6.4.4; `returned` are the options of RETURN (RFC 4731 §3.1), None without it.
+
+    With a charset that is not known here, the keys were not read.
+    """
 
     key: SearchKey
     by_uid: bool
+    returned: frozenset[bytes] | None = None
+    unknown_charset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

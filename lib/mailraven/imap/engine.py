@@ -21,7 +21,6 @@ from mailraven.imap.commands import (
     StartTls,
     Unselect,
 )
-from mailraven.imap.errors import Refusal
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
@@ -260,10 +259,6 @@ class Engine:
             if isinstance(request, StartTls) and self._buffer:
                 # It would be taken for a command under TLS. RFC 3501 §6.2.1
                 raise PeerError("text after STARTTLS", fatal=True)
-        except Refusal as refusal:
-            self._mistakes += 1  # it costs us as much
-            self._answer(b"NO", refusal.text.encode())
-            return None
         except PeerError as error:
             self._answer(b"BAD", error.reply.encode())
             if error.fatal:

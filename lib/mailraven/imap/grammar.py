@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailraven.imap.names import decode_name
-from mailraven.imap.sequence import SequenceSet, parse_sequence_set
+from mailraven.imap.sequence import SAVED, SequenceSet, parse_sequence_set
 from mailraven.mail.errors import PeerError
 
 GREETED_LINE_LIMIT = 8192  # octets of a command, literals included, before log-in
@@ -151,6 +151,8 @@ class Cursor:
         return number
 
     def sequence_set(self) -> SequenceSet:
+        if self.take(b"$"):
+            return SAVED
         return parse_sequence_set(self.word(SEQUENCE_SET, "a sequence set"))
 
     def mailbox(self) -> str:

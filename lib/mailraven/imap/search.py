@@ -30,7 +30,7 @@ from mailraven.imap.search_keys import (
     Younger,
 )
 from mailraven.imap.search_text import MessageFacts, may_hold
-from mailraven.imap.sequence import places_of_uids, resolve
+from mailraven.imap.sequence import SAVED, places_of_saved, places_of_uids, resolve
 from mailraven.imap.summary import COMMON_FIELDS
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import mask_of_names
@@ -44,8 +44,9 @@ class SearchView:
     """What a search may know: columns of equal length, by place in the session's view.
 
     `masks` as in mail.flags, `dates` and `now` in Unix seconds, `recent` the session's ranges of
-    UIDs. The three callables take a place: `record` gives the summary record, `header` the header
-    block, `message` all octets; each gives b"" for a message that is gone.
+    UIDs, `saved` the UIDs that "$" means. The three callables take a place: `record` gives the
+    summary record, `header` the header block, `message` all octets; each gives b"" for a message
+    that is gone.
     """
 
     uids: Sequence[int]
@@ -58,6 +59,7 @@ class SearchView:
     header: Callable[[int], bytes]
     message: Callable[[int], bytes]
     now: int = 0
+    saved: Sequence[int] = ()
 
     def facts(self, place: int) -> MessageFacts:
         """The lazily read contents of one message."""
@@ -231,6 +233,9 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
     match key:
         case HasFlag(flag):
             return _flag_column(flag, view)
+        case Numbers(numbers) | Uids(numbers) if numbers == SAVED:
+            ranges = places_of_saved(view.saved, view.uids, len(view.uids))
+            return _marked([(places.start, places.stop) for places in ranges], len(view.uids))
         case Numbers(numbers):
             exists = len(view.uids)
             found = [(low - 1, min(high, exists)) for low, high in resolve(numbers, exists) if low]

@@ -1,14 +1,14 @@
-"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, §9 search)."""
+"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, §9 search; RFC 4731)."""
 
 import re
 from collections.abc import Callable
 
 from mailraven.imap import search_keys as keys
 from mailraven.imap.commands import Search
-from mailraven.imap.errors import Refusal
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.search import CHARSETS, search_text
 from mailraven.imap.search_keys import SearchKey
+from mailraven.imap.search_results import RETURN
 from mailraven.mail.errors import PeerError
 
 KEY_LIMIT = 200  # keys in one SEARCH, nested ones counted
@@ -17,17 +17,30 @@ HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
 
 
 def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
-    """SEARCH [CHARSET name] 1*key. Raises PeerError; Refusal for an unknown charset."""
+    """SEARCH [RETURN (options)] [CHARSET name] 1*key. Raises PeerError."""
+    returned = _return_options(cursor)
     if cursor.data[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
         cursor.at += 8
         charset = cursor.astring().upper()
         if cursor.utf8:
             raise PeerError("CHARSET is not allowed after ENABLE UTF8=ACCEPT")  # RFC 6855 §3
         if charset not in CHARSETS:
-            names = b" ".join(CHARSETS).decode("ascii")
-            raise Refusal(f"[BADCHARSET ({names})] unknown charset")
+            cursor.at = len(cursor.data)  # whatever the strings mean
+            return Search(keys.All(), by_uid, returned, unknown_charset=True)
         cursor.space()
-    return Search(_keys(cursor), by_uid)
+    return Search(_keys(cursor), by_uid, returned)
+
+
+def _return_options(cursor: Cursor) -> frozenset[bytes] | None:
+    """RETURN and its list, of which the empty one means ALL. RFC 4731 §3.1"""
+    if cursor.data[cursor.at : cursor.at + 7].upper() != b"RETURN ":
+        return None
+    cursor.at += 7
+    options = frozenset(cursor.parenthesised(cursor.keyword, may_be_empty=True))
+    if not options <= RETURN:
+        raise PeerError("unknown return option")
+    cursor.space()
+    return options or frozenset({b"ALL"})
 
 
 def _keys(cursor: Cursor) -> SearchKey:
@@ -51,7 +64,7 @@ def _search_key(cursor: Cursor) -> SearchKey:
         key = _keys(cursor)
         cursor.octet(b")")
         return key
-    if cursor.peek() in b"*0123456789":
+    if cursor.peek() in b"*$0123456789":
         return keys.Numbers(cursor.sequence_set())
     start = cursor.at
     word = cursor.word(KEY, "a search key").upper()

@@ -15,6 +15,7 @@ SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(
 HIGHEST = 2**32 - 1
 
 SequenceSet = tuple[tuple[int, int], ...]  # (first, last) as written, STAR for "*"
+SAVED: SequenceSet = ((-1, -1),)  # "$": what the last SEARCH saved. RFC 5182 §2.1
 
 
 def parse_sequence_set(text: bytes) -> SequenceSet:
@@ -76,6 +77,20 @@ def places_of_uids(numbers: SequenceSet, uids: Sequence[int], exists: int) -> li
         last = bisect_right(uids, high, first, exists)
         if last > first:
             places.append(range(first, last))
+    return places
+
+
+def places_of_saved(saved: Iterable[int], uids: Sequence[int], exists: int) -> list[range]:
+    """Places of those `saved` UIDs, ascending, that are still in the view."""
+    places: list[range] = []
+    for uid in saved:
+        place = place_of(uid, uids, exists)
+        if place < 0:
+            continue
+        if places and places[-1].stop == place:
+            places[-1] = range(places[-1].start, place + 1)
+        else:
+            places.append(range(place, place + 1))
     return places
 
 

@@ -187,16 +187,6 @@ def test_too_many_mistakes_in_a_row_end_the_connection() -> None:
     assert engine.closed
 
 
-def test_a_refused_charset_is_a_mistake_and_forgives_none() -> None:
-    engine = engine_in(State.SELECTED)
-    out = answers(engine, b"a SEARCH CHARSET X ALL\r\n" * (MISTAKE_LIMIT + 1))
-    assert out.count(b"BADCHARSET") == MISTAKE_LIMIT + 1
-    assert engine.closed
-    mixed = engine_in(State.SELECTED)
-    answers(mixed, b"a FROB\r\na SEARCH CHARSET X ALL\r\n" * MISTAKE_LIMIT)
-    assert mixed.closed
-
-
 @pytest.mark.parametrize(
     ("state", "limit"),
     [

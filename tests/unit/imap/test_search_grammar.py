@@ -3,9 +3,9 @@
 import pytest
 
 from mailraven.imap import search_keys as keys
-from mailraven.imap.errors import Refusal
 from mailraven.imap.grammar import NESTING_LIMIT, Cursor
 from mailraven.imap.search_grammar import KEY_LIMIT, search
+from mailraven.imap.sequence import SAVED
 from mailraven.mail.errors import PeerError
 
 SEEN = keys.HasFlag(b"\\Seen")
@@ -66,9 +66,34 @@ def test_what_is_no_key_is_bad(text: bytes) -> None:
         parsed(text)
 
 
-def test_an_unknown_charset_is_named_with_those_known() -> None:
-    with pytest.raises(Refusal, match=r"BADCHARSET \(US-ASCII UTF-8\)"):
-        parsed(b"CHARSET KOI8-R ALL")
+def test_with_an_unknown_charset_no_key_is_read() -> None:
+    assert search(Cursor(b"CHARSET KOI8-R SUBJECT \xff")).unknown_charset
+
+
+@pytest.mark.parametrize(
+    ("text", "returned"),
+    [
+        (b"ALL", None),
+        (b"RETURN () ALL", {b"ALL"}),
+        (b"return (min Max COUNT all) ALL", {b"MIN", b"MAX", b"COUNT", b"ALL"}),
+        (b"RETURN (SAVE) CHARSET UTF-8 ALL", {b"SAVE"}),
+    ],
+)
+def test_return_options(text: bytes, returned: set[bytes] | None) -> None:
+    """RFC 4731 §3.1, RFC 5182 §2.1"""
+    assert search(Cursor(text)).returned == returned
+
+
+@pytest.mark.parametrize("text", [b"RETURN ALL", b"RETURN (FROB) ALL", b"RETURN (ALL)ALL"])
+def test_wrong_return_options_are_bad(text: bytes) -> None:
+    with pytest.raises(PeerError):
+        search(Cursor(text))
+
+
+def test_a_dollar_is_what_was_saved() -> None:
+    """RFC 5182 §2.1"""
+    assert parsed(b"$ SEEN") == keys.And((keys.Numbers(SAVED), SEEN))
+    assert parsed(b"NOT (UID $)") == keys.Not(keys.Uids(SAVED))
 
 
 def test_charset_is_bad_once_utf8_is_enabled() -> None:

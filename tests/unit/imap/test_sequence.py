@@ -8,6 +8,7 @@ from mailraven.imap.sequence import (
     parse_sequence_set,
     place_of,
     places_of_numbers,
+    places_of_saved,
     places_of_uids,
     resolve,
     set_wire,
@@ -120,3 +121,10 @@ def test_recent_messages_are_counted_as_far_as_announced() -> None:
     assert view.recent_count() == 2
     assert view.is_recent(8)
     assert not view.is_recent(3)
+
+
+def test_saved_messages_are_found_while_they_are_there() -> None:
+    """RFC 5182 §2.1"""
+    uids = [3, 4, 5, 9, 10]
+    assert places_of_saved([1, 3, 4, 6, 9, 10], uids, 4) == [range(0, 2), range(3, 4)]
+    assert places_of_saved([], uids, 5) == []

@@ -1,0 +1,56 @@
+"""Answers of SEARCH (RFC 4731 §3.1, RFC 5182 §2.4)."""
+
+import pytest
+
+from mailraven.imap.search_results import chosen, esearch_line, search_line
+
+
+def returned(options: bytes) -> frozenset[bytes]:
+    return frozenset(options.split())
+
+
+def test_a_search_without_return_lists_numbers() -> None:
+    assert search_line([2, 7]) == b"* SEARCH 2 7\r\n"
+    assert search_line([]) == b"* SEARCH\r\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers", "items"),
+    [
+        (b"ALL", [1, 2, 3, 7], b" ALL 1:3,7"),
+        (b"MIN MAX COUNT", [4, 6, 9], b" MIN 4 MAX 9 COUNT 3"),
+        (b"MIN MAX ALL", [], b""),
+        (b"MIN COUNT", [], b" COUNT 0"),
+        (b"SAVE COUNT", [5], b" COUNT 1"),
+        (b"SAVE MIN", [], b""),
+    ],
+)
+def test_esearch_gives_what_was_asked_for(options: bytes, numbers: list[int], items: bytes) -> None:
+    line = esearch_line(b"a1", returned(options), numbers, by_uid=False)
+    assert line == b'* ESEARCH (TAG "a1")' + items + b"\r\n"
+
+
+def test_esearch_says_when_numbers_are_uids() -> None:
+    line = esearch_line(b"a", returned(b"ALL"), [9], by_uid=True)
+    assert line == b'* ESEARCH (TAG "a") UID ALL 9\r\n'
+
+
+def test_save_alone_says_nothing() -> None:
+    assert esearch_line(b"a", returned(b"SAVE"), [9], by_uid=True) == b""
+
+
+@pytest.mark.parametrize(
+    ("options", "saved"),
+    [
+        (b"SAVE", [1, 4, 8]),
+        (b"SAVE MIN", [1]),
+        (b"SAVE MAX", [8]),
+        (b"SAVE MIN MAX", [1, 8]),
+        (b"SAVE MIN COUNT", [1, 4, 8]),
+        (b"SAVE MAX ALL", [1, 4, 8]),
+    ],
+)
+def test_min_and_max_alone_save_only_these(options: bytes, saved: list[int]) -> None:
+    assert chosen(returned(options), [1, 4, 8]) == saved
+    assert chosen(returned(options), []) == []
+    assert chosen(returned(options), [3]) == [3]
