@@ -16,6 +16,7 @@ from mailraven.daemons.imap_server import commands as commands_total
 from mailraven.daemons.imap_session import Session
 from mailraven.imap import commands
 from mailraven.imap.capabilities import ENABLABLE
+from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendBegin, Command
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
@@ -89,6 +90,8 @@ def _refusal_text(error: TemporaryError | PermanentError) -> bytes:
 
 async def perform(session: Session, request: commands.Request) -> bytes:
     """Do what is asked; the text of the OK. Raises what `answer` catches."""
+    if enables_condstore(request) and not isinstance(request, commands.Select):
+        session.enable_condstore()
     match request:
         case commands.Fetch():
             return await imap_fetch.fetch(session, request)

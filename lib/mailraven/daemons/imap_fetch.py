@@ -16,6 +16,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Fetch
 from mailraven.imap.errors import Refusal
 from mailraven.imap.fetch import Batch, Plan, plan, render
+from mailraven.imap.sequence import ranges_of
 from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
 from mailraven.store.errors import MessageGone
@@ -29,6 +30,8 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     selected = session.mailbox()
     wanted = plan(request.items, by_uid=request.by_uid)
     places = selected.places(request.numbers, by_uid=request.by_uid)
+    if request.changed_since is not None:
+        places = _changed(selected, places, request.changed_since)
     own: set[int] = set()
     missing = False
     async for part, records in _with_records(session, places, wanted):
@@ -40,11 +43,19 @@ async def fetch(session: Session, request: Fetch) -> bytes:
         session.announce_keywords()
         missing |= await _send(session, batch, wanted)
         await session.breathe()
-    known = frozenset(own) if b"FLAGS" in wanted.names else NOBODY
+    # Who knows MODSEQ must learn that of a message whose \\Seen was set. RFC 7162 §3.2.4
+    shown = b"FLAGS" in wanted.names and not session.condstore
+    known = frozenset(own) if shown else NOBODY
     session.announce(known, told=Telling(request.by_uid, request.by_uid))
     if missing:
         raise Refusal(GONE)
     return b"fetched"
+
+
+def _changed(selected: Selected, places: Sequence[range], since: int) -> list[range]:
+    """Those places whose messages have a MODSEQ above `since`. RFC 7162 §3.1.4.1"""
+    modseqs = selected.column(selected.mailbox.modseqs)
+    return ranges_of(place for span in places for place in span if modseqs[place] > since)
 
 
 async def _with_records(
@@ -110,6 +121,7 @@ def _batch(
         _column(mailbox.dates, places) if b"INTERNALDATE" in wanted.names else (),
         _column(mailbox.sizes, places) if b"RFC822.SIZE" in wanted.names else (),
         records,
+        _column(mailbox.modseqs, places) if b"MODSEQ" in wanted.names else (),
     )
 
 

@@ -91,6 +91,7 @@ def _values(
         b"UIDNEXT": counts.uid_next,
         b"UIDVALIDITY": counts.uid_validity,
         b"UNSEEN": counts.unseen,
+        b"HIGHESTMODSEQ": counts.highest_modseq,  # RFC 7162 §3.1.7
         b"SIZE": counts.size,  # RFC 8438
         b"APPENDLIMIT": session.server.settings.max_literal,  # RFC 7889 §3.1
     }

@@ -7,14 +7,15 @@ from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Copy, Expunge, Store
 from mailraven.imap.errors import Refusal
-from mailraven.imap.sequence import set_wire
+from mailraven.imap.sequence import place_of, set_wire
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import SYSTEM_FLAGS
 from mailraven.store.errors import NoSuchMailbox
 from mailraven.store.mailbox import Mailbox
 
 CHUNK = 500  # responses between two looks at a slow client
-GONE = "[EXPUNGEISSUED] some of these messages are gone"  # RFC 5530 §3
+GONE_TEXT = "some of these messages are gone"
+GONE = f"[EXPUNGEISSUED] {GONE_TEXT}"  # RFC 5530 §3
 
 
 async def store(session: Session, request: Store) -> bytes:
@@ -23,16 +24,39 @@ async def store(session: Session, request: Store) -> bytes:
     places = selected.places(request.numbers, by_uid=request.by_uid)
     uids = selected.uids(places)
     mask = await flag_mask(selected.mailbox, request.flags, create=request.mode != "-")
-    result = await selected.mailbox.set_flags(uids, request.mode, mask)
+    since = request.unchanged_since
+    result = await selected.mailbox.set_flags(uids, request.mode, mask, since)
     session.announce_keywords()
     if not request.silent:
         await _show_flags(session, uids, with_uid=request.by_uid)
+    elif session.condstore:
+        # Even in silence the client must learn the new MODSEQs. RFC 7162 §3.1.3
+        done = result.changed if since is None else set(uids).difference(result.failed)
+        await _show_modseqs(session, sorted(done))
+        await _show_flags(session, sorted(result.failed), with_uid=True)
     told = Telling(may_expunge=request.by_uid, with_uid=request.by_uid)
     missing = any(selected.mailbox.place(uid) < 0 for uid in uids)
-    session.announce(frozenset(result.changed), told=told)
+    session.announce(frozenset(result.changed + result.failed), told=told)
+    modified = _modified(selected, result.failed, by_uid=request.by_uid)
     if missing:
-        raise Refusal(GONE)
-    return b"stored"
+        raise Refusal(modified.decode() + GONE_TEXT if modified else GONE)
+    return modified + b"stored"
+
+
+def _modified(selected: Selected, failed: Sequence[int], *, by_uid: bool) -> bytes:
+    """The response code for those that failed UNCHANGEDSINCE. RFC 7162 §3.1.3"""
+    if not failed:
+        return b""
+    view = selected.view
+    numbers = sorted(uid if by_uid else place_of(uid, view.uids, view.exists) + 1 for uid in failed)
+    return b"[MODIFIED %b] " % set_wire(numbers)
+
+
+async def _show_modseqs(session: Session, uids: Sequence[int]) -> None:
+    for start in range(0, len(uids), CHUNK):
+        lines = map(session.mailbox().modseq_line, uids[start : start + CHUNK])
+        session.send(b"".join(lines))
+        await session.drain()
 
 
 async def _show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -> None:

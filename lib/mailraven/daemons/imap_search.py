@@ -17,7 +17,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Search
 from mailraven.imap.errors import Refusal
 from mailraven.imap.search import CHARSETS, SearchView, matches, narrow, reads_messages, sieve
-from mailraven.imap.search_keys import SearchKey
+from mailraven.imap.search_keys import SearchKey, asks_modseq
 from mailraven.imap.search_results import chosen, esearch_line, search_line
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.errors import PermanentError, TemporaryError
@@ -72,19 +72,28 @@ async def search(session: Session, request: Search) -> bytes:
         raise
     uids = selected.view.uids
     numbers = [uids[place] if request.by_uid else place + 1 for place in found]
+    modseq = 0
+    if asks_modseq(request.key):
+        modseq = _highest(selected, chosen(returned or frozenset(), found))
     if returned is None:
-        session.send(search_line(numbers))
+        session.send(search_line(numbers, modseq))
         return b"searched"
     if saves:
         selected.saved = array("L", [uids[place] for place in chosen(returned, found)])
-    session.send(esearch_line(session.tag, returned, numbers, by_uid=request.by_uid))
+    session.send(esearch_line(session.tag, returned, numbers, by_uid=request.by_uid, modseq=modseq))
     return b"searched"
+
+
+def _highest(selected: Selected, places: Sequence[int]) -> int:
+    """The highest MODSEQ at these places of the view, 0 without any."""
+    modseqs = selected.column(selected.mailbox.modseqs)
+    return max((modseqs[place] for place in places), default=0)
 
 
 async def matching(session: Session, key: SearchKey) -> list[int]:
     """The places of all messages of the view that match `key`, ascending."""
     selected = session.mailbox()
-    view = _search_view(selected)
+    view = _search_view(selected, key)
     places, rest = narrow(key, view)
     if rest is None:
         return places
@@ -174,7 +183,7 @@ def _nothing(place: int) -> bytes:
     return b""
 
 
-def _search_view(selected: Selected) -> SearchView:
+def _search_view(selected: Selected, key: SearchKey) -> SearchView:
     """The columns at the places of the session's view."""
     mailbox = selected.mailbox
     return SearchView(
@@ -189,4 +198,5 @@ def _search_view(selected: Selected) -> SearchView:
         _nothing,
         int(time.time()),
         selected.saved,
+        selected.column(mailbox.modseqs) if asks_modseq(key) else (),
     )

@@ -13,9 +13,11 @@ from mailraven.store.mailbox import Mailbox
 async def select(session: Session, request: Select) -> bytes:
     """Open a mailbox; the one open before is left even if this fails. RFC 3501 §6.3.1"""
     await session.deselect()
+    session.condstore |= request.condstore
     account = session.owner()
     mailbox = await session.server.store.open(account.maildir, request.mailbox)
     session.selected = selected = _selected(mailbox, request)
+    selected.condstore = session.condstore
     mailbox.attach(session.on_change)
     await selected.claim_recent()
     selected.recent_told = selected.view.recent_count()
@@ -30,7 +32,9 @@ def _selected(mailbox: Mailbox, request: Select) -> Selected:
         view.recent.append((mailbox.recent_from, mailbox.uid_next - 1))
     names = FlagNames(mailbox.keywords)
     keywords = len(mailbox.keywords)
-    return Selected(request.mailbox, mailbox, view, names, request.read_only, keywords)
+    selected = Selected(request.mailbox, mailbox, view, names, request.read_only, keywords)
+    selected.modseq_told = mailbox.highest_modseq
+    return selected
 
 
 def _facts(selected: Selected) -> bytes:
@@ -42,6 +46,7 @@ def _facts(selected: Selected) -> bytes:
         b"* %d RECENT\r\n" % selected.recent_told,
         b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % mailbox.uid_validity,
         b"* OK [UIDNEXT %d] next UID\r\n" % mailbox.uid_next,
+        selected.highest_modseq_line(),
     ]
     unseen = _first_unseen(mailbox)
     if unseen:

@@ -41,6 +41,8 @@ class Selected:
     keywords_told: int  # how many keywords the last FLAGS response named
     recent_told: int = 0  # what the last RECENT response said
     out_of_step: bool = False  # more changed than can be told in order
+    modseq_told: int = 0  # the client knows all changes up to here
+    condstore: bool = False  # MODSEQ and UID come with every change of flags. RFC 7162 §3.2.4
     saved: "array[int]" = field(default_factory=partial(array, "L"))  # UIDs of "$". RFC 5182 §2.1
 
     @property
@@ -80,6 +82,22 @@ class Selected:
             return None
         return mailbox.masks[at] | (RECENT if self.view.is_recent(uid) else 0)
 
+    def modseq(self, uid: int) -> int:
+        """MODSEQ of a message, 0 when it is expunged."""
+        at = self.mailbox.place(uid)
+        return self.mailbox.modseqs[at] if at >= 0 else 0
+
+    def modseq_line(self, uid: int) -> bytes:
+        """A FETCH response without flags; empty when the message is gone. RFC 7162 §3.1.3"""
+        modseq, place = self.modseq(uid), place_of(uid, self.view.uids, self.view.exists)
+        if not modseq or place < 0:
+            return b""
+        return b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (place + 1, uid, modseq)
+
+    def highest_modseq_line(self) -> bytes:
+        """HIGHESTMODSEQ, as far as the client has been told of changes. RFC 7162 §3.1.2.1"""
+        return b"* OK [HIGHESTMODSEQ %d] highest\r\n" % self.modseq_told
+
     async def claim_recent(self) -> None:
         """Messages are recent for the one session that is first told of them. RFC 3501 §2.3.2"""
         mailbox = self.mailbox
@@ -104,6 +122,13 @@ class Selected:
         if mask is None or place < 0:
             return b""
         flags = self.flag_names.wire(mask)
+        if self.condstore:
+            return b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
+                place + 1,
+                uid,
+                flags,
+                self.modseq(uid),
+            )
         if with_uid:
             return b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, uid, flags)
         return b"* %d FETCH (FLAGS (%b))\r\n" % (place + 1, flags)

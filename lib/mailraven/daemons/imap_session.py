@@ -40,6 +40,7 @@ class Session:
     tag: bytes = b""  # of the command under way
     began: float = field(default_factory=time.monotonic)
     turn: float = field(default_factory=time.monotonic)  # when others had theirs last
+    condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
@@ -177,9 +178,20 @@ class Session:
             self.announce_keywords()
             self.send(b"".join(news_lines(selected, news, told)))
             recent = view.recent_count()
+            if not view.gone:
+                selected.modseq_told = mailbox.highest_modseq
         if recent != selected.recent_told:
             selected.recent_told = recent
             self.send(b"* %d RECENT\r\n" % recent)
+
+    def enable_condstore(self) -> None:
+        """From now on MODSEQ comes with every change of flags. RFC 7162 §3.1"""
+        if self.condstore:
+            return
+        self.condstore = True
+        if self.selected:
+            self.selected.condstore = True
+            self.send(self.selected.highest_modseq_line())
 
     def on_change(self) -> None:
         """The mailbox tells of changes: push them while the client idles, as fast as it reads."""

@@ -6,9 +6,9 @@ ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 AFTER_LOGIN = (
     b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
     b"LIST-EXTENDED", b"LIST-STATUS", b"STATUS=SIZE", b"UTF8=ACCEPT",
-    b"WITHIN", b"ESEARCH", b"SEARCHRES",
+    b"WITHIN", b"ESEARCH", b"SEARCHRES", b"CONDSTORE",
 )  # fmt: skip
-ENABLABLE = frozenset({b"UTF8=ACCEPT"})  # RFC 5161
+ENABLABLE = frozenset({b"UTF8=ACCEPT", b"CONDSTORE"})  # RFC 5161
 
 
 def capabilities(

@@ -58,10 +58,11 @@ class Enable:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """SELECT, or EXAMINE when `read_only`. RFC 3501 §6.3.1, §6.3.2"""
+    """SELECT, or EXAMINE when `read_only`. RFC 3501 §6.3.1, §6.3.2, RFC 7162 §3.1.8"""
 
     mailbox: str
     read_only: bool
+    condstore: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,22 +204,27 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections."""
+    """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections.
+
+    `changed_since` is a MODSEQ or None (RFC 7162 §3.1.4.1).
+    """
 
     numbers: SequenceSet
     items: tuple[bytes | Section, ...]
     by_uid: bool
+    changed_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """RFC 3501 §6.4.6; `mode` is "+", "-" or "="."""
+    """RFC 3501 §6.4.6; `mode` is "+", "-" or "="; `unchanged_since` a MODSEQ (RFC 7162 §3.1.3)."""
 
     numbers: SequenceSet
     mode: str
     flags: tuple[bytes, ...]
     silent: bool
     by_uid: bool
+    unchanged_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Batch:
     dates: Sequence[int] = ()
     sizes: Sequence[int] = ()
     records: Sequence[bytes] = ()
+    modseqs: Sequence[int] = ()
 
 
 Column = Callable[[Batch], Iterable[object]]
@@ -38,6 +39,7 @@ COLUMNS: dict[bytes, tuple[bytes, Column]] = {
     b"UID": (b"UID %d", lambda batch: batch.uids),
     b"FLAGS": (b"FLAGS (%b)", lambda batch: batch.flags),
     b"INTERNALDATE": (b'INTERNALDATE "%b"', lambda batch: map(date_time, batch.dates)),
+    b"MODSEQ": (b"MODSEQ (%d)", lambda batch: batch.modseqs),  # RFC 7162 §3.1.4.2
     b"RFC822.SIZE": (b"RFC822.SIZE %d", lambda batch: batch.sizes),
     b"ENVELOPE": (b"ENVELOPE %b", lambda batch: map(envelope_of, batch.records)),
     b"BODY": (b"BODY %b", lambda batch: map(body_of, batch.records)),

@@ -16,7 +16,16 @@ MACROS: dict[bytes, tuple[bytes, ...]] = {
     b"FULL": (b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"ENVELOPE", b"BODY"),
 }
 PLAIN = frozenset(
-    {b"ENVELOPE", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY", b"BODYSTRUCTURE", b"UID"}
+    {
+        b"ENVELOPE",
+        b"FLAGS",
+        b"INTERNALDATE",
+        b"RFC822.SIZE",
+        b"BODY",
+        b"BODYSTRUCTURE",
+        b"UID",
+        b"MODSEQ",
+    }
 )
 OLD_NAMES = {
     b"RFC822": Section(b"RFC822"),

@@ -1,4 +1,4 @@
-"""Arguments of LIST, LSUB, CREATE and STATUS (RFC 3501 §6.3, RFC 5258, 5819, 6154, 7889, 8438)."""
+"""Arguments of LIST, LSUB, CREATE and STATUS (RFC 3501 §6.3 and extensions)."""
 
 from mailraven.imap.commands import Create, List, Status
 from mailraven.imap.grammar import Cursor
@@ -7,7 +7,16 @@ from mailraven.mail.errors import PeerError
 SELECTION = frozenset({b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"})
 RETURN = frozenset({b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE"})
 STATUS_ITEMS = frozenset(
-    {b"MESSAGES", b"RECENT", b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN", b"SIZE", b"APPENDLIMIT"}
+    {
+        b"MESSAGES",
+        b"RECENT",
+        b"UIDNEXT",
+        b"UIDVALIDITY",
+        b"UNSEEN",
+        b"SIZE",
+        b"APPENDLIMIT",
+        b"HIGHESTMODSEQ",
+    }
 )
 PATTERN_LIMIT = 20  # patterns in one LIST
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from mailraven.imap import commands, lists
 from mailraven.imap.commands import Request
+from mailraven.imap.condstore import modifiers, modseq_behind, nothing_behind
 from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
 from mailraven.imap.search_grammar import search
@@ -83,6 +84,15 @@ def _rename(cursor: Cursor) -> Request:
     return commands.Rename(mailbox, cursor.mailbox())
 
 
+def _select(cursor: Cursor, *, read_only: bool) -> Request:
+    mailbox = cursor.mailbox()
+    if cursor.at_end():
+        return commands.Select(mailbox, read_only)
+    cursor.space()
+    given = modifiers(cursor, {b"CONDSTORE": nothing_behind})
+    return commands.Select(mailbox, read_only, b"CONDSTORE" in given)
+
+
 def _append(cursor: Cursor) -> Request:
     # The engine takes APPEND's message literal: who comes here sent none.
     raise PeerError("APPEND needs its message as a literal")
@@ -91,12 +101,23 @@ def _append(cursor: Cursor) -> Request:
 def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Request:
     numbers = cursor.sequence_set()
     cursor.space()
-    return commands.Fetch(numbers, fetch_items(cursor), by_uid)
+    items = fetch_items(cursor)
+    if cursor.at_end():
+        return commands.Fetch(numbers, items, by_uid)
+    cursor.space()
+    since = modifiers(cursor, {b"CHANGEDSINCE": modseq_behind})[b"CHANGEDSINCE"]
+    if b"MODSEQ" not in items:
+        items = (*items, b"MODSEQ")  # RFC 7162 §3.1.4.1
+    return commands.Fetch(numbers, items, by_uid, since)
 
 
 def _store(cursor: Cursor, *, by_uid: bool = False) -> Request:
     numbers = cursor.sequence_set()
     cursor.space()
+    since = None
+    if cursor.peek() == b"(":
+        since = modifiers(cursor, {b"UNCHANGEDSINCE": modseq_behind})[b"UNCHANGEDSINCE"]
+        cursor.space()
     mode = cursor.peek().decode("ascii", "replace")
     if mode in ("+", "-"):
         cursor.octet(mode.encode())
@@ -106,7 +127,9 @@ def _store(cursor: Cursor, *, by_uid: bool = False) -> Request:
     cursor.space()
     flags = _store_flags(cursor)
     silent = item.endswith(b".SILENT")
-    return commands.Store(numbers, mode if mode in ("+", "-") else "=", flags, silent, by_uid)
+    if mode not in ("+", "-"):
+        mode = "="
+    return commands.Store(numbers, mode, flags, silent, by_uid, since)
 
 
 def _store_flags(cursor: Cursor) -> tuple[bytes, ...]:
@@ -155,8 +178,8 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"AUTHENTICATE": _authenticate,
     b"LOGIN": _login,
     b"ENABLE": _enable,
-    b"SELECT": lambda cursor: commands.Select(cursor.mailbox(), read_only=False),
-    b"EXAMINE": lambda cursor: commands.Select(cursor.mailbox(), read_only=True),
+    b"SELECT": lambda cursor: _select(cursor, read_only=False),
+    b"EXAMINE": lambda cursor: _select(cursor, read_only=True),
     b"CREATE": lists.create,
     b"DELETE": lambda cursor: commands.Delete(cursor.mailbox()),
     b"RENAME": _rename,

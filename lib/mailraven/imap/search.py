@@ -17,6 +17,7 @@ from mailraven.imap.search_keys import (
     HeaderContains,
     InternalDays,
     Larger,
+    Modseq,
     Not,
     Numbers,
     Older,
@@ -60,6 +61,7 @@ class SearchView:
     message: Callable[[int], bytes]
     now: int = 0
     saved: Sequence[int] = ()
+    modseqs: Sequence[int] = ()
 
     def facts(self, place: int) -> MessageFacts:
         """The lazily read contents of one message."""
@@ -247,6 +249,15 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
             return bytes([octets > size for octets in view.sizes])
         case Smaller(size):
             return bytes([octets < size for octets in view.sizes])
+        case Modseq(since):
+            return bytes([modseq >= since for modseq in view.modseqs])
+        case InternalDays() | Younger() | Older():
+            return _date_column(key, view)
+    return _ones(view)
+
+
+def _date_column(key: InternalDays | Younger | Older, view: SearchView) -> bytes:
+    match key:
         case InternalDays(first, last):
             after = -1 if first is None else first * _DAY_SECONDS
             before = 1 << 63 if last is None else (last + 1) * _DAY_SECONDS
@@ -255,7 +266,6 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
             return bytes([date >= view.now - seconds for date in view.dates])
         case Older(seconds):
             return bytes([date <= view.now - seconds for date in view.dates])
-    return _ones(view)
 
 
 def _flag_column(flag: bytes, view: SearchView) -> bytes:

@@ -1,4 +1,4 @@
-"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, §9 search; RFC 4731)."""
+"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, RFC 4731, 5032, 7162)."""
 
 import re
 from collections.abc import Callable
@@ -92,6 +92,17 @@ def _named_header(cursor: Cursor) -> SearchKey:
     return keys.HeaderContains(name.lower(), _text(cursor))
 
 
+def _modseq(cursor: Cursor) -> SearchKey:
+    """MODSEQ [entry-name SP entry-type-req SP] mod-sequence-valzer. RFC 7162 §7"""
+    if cursor.peek() == b'"':
+        cursor.string()
+        cursor.space()
+        if cursor.keyword() not in (b"PRIV", b"SHARED", b"ALL"):
+            raise PeerError("expected priv, shared or all")
+        cursor.space()
+    return keys.Modseq(cursor.number(HIGHEST))
+
+
 def _or(cursor: Cursor) -> SearchKey:
     left = search_key(cursor)
     cursor.space()
@@ -142,6 +153,7 @@ WITH_ARGUMENT: dict[bytes, Callable[[Cursor], SearchKey]] = {
     b"OLDER": lambda cursor: keys.Older(cursor.nz_number()),  # RFC 5032 §3
     b"YOUNGER": lambda cursor: keys.Younger(cursor.nz_number()),
     b"UID": lambda cursor: keys.Uids(cursor.sequence_set()),
+    b"MODSEQ": _modseq,
     b"NOT": lambda cursor: keys.Not(search_key(cursor)),
     b"OR": _or,
     b"ON": _on(keys.InternalDays),

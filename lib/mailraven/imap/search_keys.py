@@ -71,6 +71,13 @@ class Older:
 
 
 @dataclass(frozen=True, slots=True)
+class Modseq:
+    """MODSEQ: changed at `since` or later; we keep no MODSEQ of single flags. RFC 7162 §3.1.5"""
+
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class SentDays:
     """SENTON, SENTBEFORE, SENTSINCE: the same for the day that stands in the Date field."""
 
@@ -139,6 +146,7 @@ SearchKey = (
     | InternalDays
     | Younger
     | Older
+    | Modseq
     | SentDays
     | HeaderContains
     | BodyContains
@@ -148,3 +156,17 @@ SearchKey = (
     | And
     | Settled
 )
+
+
+def asks_modseq(key: SearchKey) -> bool:
+    """Whether MODSEQ is among the keys: then the answer tells the highest one."""
+    match key:
+        case Modseq():
+            return True
+        case Not(inner):
+            return asks_modseq(inner)
+        case Or(left, right):
+            return asks_modseq(left) or asks_modseq(right)
+        case And(keys):
+            return any(map(asks_modseq, keys))
+    return False

@@ -9,15 +9,23 @@ OF_ALL = frozenset({b"ALL", b"COUNT"})  # options that need every match
 ENDS = frozenset({b"MIN", b"MAX"})
 
 
-def search_line(numbers: Sequence[int]) -> bytes:
-    """SEARCH. RFC 3501 §7.2.5"""
-    return b"* SEARCH%b\r\n" % b"".join([b" %d" % number for number in numbers])
+def search_line(numbers: Sequence[int], modseq: int = 0) -> bytes:
+    """SEARCH; `modseq` is the highest of the matches or 0. RFC 3501 §7.2.5, RFC 7162 §3.1.6"""
+    tail = b" (MODSEQ %d)" % modseq if modseq else b""
+    return b"* SEARCH%b%b\r\n" % (b"".join([b" %d" % number for number in numbers]), tail)
 
 
 def esearch_line(
-    tag: bytes, returned: frozenset[bytes], numbers: Sequence[int], *, by_uid: bool
+    tag: bytes,
+    returned: frozenset[bytes],
+    numbers: Sequence[int],
+    *,
+    by_uid: bool,
+    modseq: int = 0,
 ) -> bytes:
     """ESEARCH with MIN, MAX, ALL and COUNT of ascending `numbers` as asked. RFC 4731 §3.1
+
+    `modseq`, if not 0, is the highest of those that `chosen` names (RFC 4731 §3.2).
 
     Empty when nothing but SAVE was asked for (RFC 5182 §2.1).
     """
@@ -34,13 +42,15 @@ def esearch_line(
         items.append(b"ALL " + set_wire(numbers))
     if b"COUNT" in returned:
         items.append(b"COUNT %d" % len(numbers))
+    if modseq:
+        items.append(b"MODSEQ %d" % modseq)
     return b" ".join(items) + b"\r\n"
 
 
 def chosen(returned: frozenset[bytes], found: Sequence[int]) -> Sequence[int]:
     """Which of the ascending matches are meant: all, or with MIN and MAX alone only these.
 
-    RFC 5182 §2.4 says so for SAVE.
+    RFC 5182 §2.4 says so for SAVE, RFC 4731 §3.2 for MODSEQ.
     """
     ends = returned & ENDS
     if not ends or returned & OF_ALL or not found:

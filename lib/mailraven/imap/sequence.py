@@ -82,11 +82,15 @@ def places_of_uids(numbers: SequenceSet, uids: Sequence[int], exists: int) -> li
 
 def places_of_saved(saved: Iterable[int], uids: Sequence[int], exists: int) -> list[range]:
     """Places of those `saved` UIDs, ascending, that are still in the view."""
+    return ranges_of(
+        place for place in (place_of(uid, uids, exists) for uid in saved) if place >= 0
+    )
+
+
+def ranges_of(ascending: Iterable[int]) -> list[range]:
+    """Ascending places as ranges."""
     places: list[range] = []
-    for uid in saved:
-        place = place_of(uid, uids, exists)
-        if place < 0:
-            continue
+    for place in ascending:
         if places and places[-1].stop == place:
             places[-1] = range(places[-1].start, place + 1)
         else:

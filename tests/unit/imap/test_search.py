@@ -14,6 +14,7 @@ from mailraven.imap.search_keys import (
     HeaderContains,
     InternalDays,
     Larger,
+    Modseq,
     Not,
     Numbers,
     Older,
@@ -80,6 +81,7 @@ class Mailbox:
             header=self.header,
             message=self.message,
             now=3 * DAY,
+            modseqs=[5, 9, 7, 9],
         )
 
 
@@ -250,6 +252,12 @@ def test_a_message_that_is_gone_matches_no_text() -> None:
     )  # fmt: skip
     for key in (HeaderContains(b"from", ""), SentDays(None, None), BodyContains("a")):
         assert search.evaluate_all(key, empty) == []
+
+
+def test_modseq_finds_what_changed_then_or_later() -> None:
+    """RFC 7162 §3.1.5"""
+    assert found(Modseq(9)) == [2, 4]
+    assert found(Not(Modseq(7))) == [1]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def parsed(text: bytes) -> keys.SearchKey:
         (b"LARGER 10", keys.Larger(10)),
         (b"younger 60", keys.Younger(60)),
         (b"OLDER 4294967295", keys.Older(2**32 - 1)),
+        (b"MODSEQ 0", keys.Modseq(0)),
+        (b'modseq "/flags/\\\\draft" All 7', keys.Modseq(7)),
         (b"UNKEYWORD $a", keys.Not(keys.HasFlag(b"$a"))),
     ],
 )
@@ -56,7 +58,9 @@ def test_keys(text: bytes, key: keys.SearchKey) -> None:
     [
         b"", b"FROB", b"OR SEEN", b"NOT", b"(SEEN", b"()", b"SEEN  ALL", b"SEEN ", b"FROM",
         b"ON 1-1-2026", b"ON 32-Jan-2026", b"ON 1-Foo-2026", b'ON "1-Jan-2026', b"LARGER x",
-        b"UID a", b"OLDER 0", b"YOUNGER x", b"OLDER 4294967296", b"SUBJECT \xff",
+        b"UID a",
+        b"MODSEQ x", b'MODSEQ "/flags/x" mine 7', b"MODSEQ 9223372036854775808",
+        b"OLDER 0", b"YOUNGER x", b"OLDER 4294967296", b"SUBJECT \xff",
         b"(" * (NESTING_LIMIT + 1) + b"ALL" + b")" * (NESTING_LIMIT + 1),
         b"NOT " * (NESTING_LIMIT + 1) + b"ALL", b"ALL " * 1001 + b"ALL",
     ],

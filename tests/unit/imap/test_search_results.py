@@ -54,3 +54,10 @@ def test_min_and_max_alone_save_only_these(options: bytes, saved: list[int]) -> 
     assert chosen(returned(options), [1, 4, 8]) == saved
     assert chosen(returned(options), []) == []
     assert chosen(returned(options), [3]) == [3]
+
+
+def test_the_highest_modseq_comes_last() -> None:
+    """RFC 7162 §3.1.6, RFC 4731 §3.2"""
+    assert search_line([2, 7], 99) == b"* SEARCH 2 7 (MODSEQ 99)\r\n"
+    line = esearch_line(b"a", returned(b"ALL"), [9], by_uid=False, modseq=99)
+    assert line == b'* ESEARCH (TAG "a") ALL 9 MODSEQ 99\r\n'

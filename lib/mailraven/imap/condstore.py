@@ -1,0 +1,61 @@
+"""Arguments and rules of CONDSTORE (RFC 7162 §3.1)."""
+
+from collections.abc import Callable
+
+from mailraven.imap.commands import Enable, Fetch, List, Request, Search, Select, Status, Store
+from mailraven.imap.grammar import Cursor
+from mailraven.imap.search_keys import asks_modseq
+from mailraven.mail.errors import PeerError
+
+HIGHEST = 2**63 - 1  # mod-sequence-value. RFC 7162 §7
+
+
+def modseq(cursor: Cursor) -> int:
+    """mod-sequence-valzer"""
+    return cursor.number(HIGHEST)
+
+
+def modifiers(cursor: Cursor, known: dict[bytes, Callable[[Cursor], int]]) -> dict[bytes, int]:
+    """ "(" name SP value ... ")" as of RFC 4466 §2.4, each of the `known` names at most once."""
+
+    def modifier() -> tuple[bytes, int]:
+        name = cursor.keyword()
+        if name not in known:
+            raise PeerError("unknown modifier")
+        return name, known[name](cursor)
+
+    given = cursor.parenthesised(modifier)
+    if len(given) != len(dict(given)):
+        raise PeerError("a modifier is given twice")
+    return dict(given)
+
+
+def modseq_behind(cursor: Cursor) -> int:
+    """SP mod-sequence-valzer"""
+    cursor.space()
+    return modseq(cursor)
+
+
+def nothing_behind(cursor: Cursor) -> int:
+    """A modifier without a value."""
+    return 1
+
+
+def enables_condstore(request: Request) -> bool:
+    """Whether the client shows with it that it knows MODSEQ. RFC 7162 §3.1"""
+    match request:
+        case Enable(names):
+            return b"CONDSTORE" in names
+        case Select():
+            return request.condstore
+        case Status() | List():
+            return b"HIGHESTMODSEQ" in (
+                request.items if isinstance(request, Status) else request.status
+            )
+        case Fetch():
+            return b"MODSEQ" in request.items
+        case Store():
+            return request.unchanged_since is not None
+        case Search():
+            return asks_modseq(request.key)
+    return False
