@@ -9,6 +9,7 @@ from mailraven.imap.engine import Engine
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
+    AppendNext,
     AppendPart,
     Command,
     Event,
@@ -35,9 +36,9 @@ STATES = st.sampled_from([State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SE
 def answer(engine: Engine, event: Event) -> None:
     """Answer as a willing server would, a fixed way for each event."""
     match event:
-        case AppendBegin(_, request) if request.size % 2:
+        case AppendBegin(_, request) | AppendNext(request) if request.size % 2:
             engine.finish(b"NO", b"refused")
-        case AppendBegin():
+        case AppendBegin() | AppendNext():
             engine.accept_message()
         case Command(_, commands.Authenticate()):
             engine.challenge(b"more")

@@ -1,4 +1,4 @@
-"""What stands before the message of APPEND (RFC 3501 §6.3.11, RFC 6855 §4)."""
+"""What stands before each message of APPEND (RFC 3501 §6.3.11, RFC 3502, RFC 6855 §4)."""
 
 import re
 
@@ -17,7 +17,14 @@ def append_prefix(cursor: Cursor) -> Append | None:
     cursor.space()
     if LITERAL_IS_LAST.match(cursor.data, cursor.at):
         return None
-    mailbox = cursor.mailbox()
+    return append_message(cursor, cursor.mailbox())
+
+
+def append_message(cursor: Cursor, mailbox: str) -> Append:
+    """append-message up to its literal: [SP flag-list] [SP date-time] SP. RFC 3502
+
+    Raises PeerError when the arguments do not fit.
+    """
     cursor.space()
     flags: tuple[bytes, ...] = ()
     if cursor.peek() == b"(":

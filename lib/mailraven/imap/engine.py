@@ -7,9 +7,8 @@ buffer: what a client sent after STARTTLS in the same packet is refused, never r
 
 import binascii
 import re
-from enum import Enum
 
-from mailraven.imap.append import append_prefix
+from mailraven.imap.append import append_message, append_prefix
 from mailraven.imap.commands import (
     Append,
     Authenticate,
@@ -24,6 +23,7 @@ from mailraven.imap.commands import (
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
+    AppendNext,
     AppendPart,
     Command,
     Event,
@@ -32,7 +32,7 @@ from mailraven.imap.events import (
 )
 from mailraven.imap.grammar import COMMAND_LIMIT, GREETED_LINE_LIMIT, LITERAL_LIMIT, TAG, Cursor
 from mailraven.imap.parser import parse_request
-from mailraven.imap.states import State, permit
+from mailraven.imap.states import Mode, State, permit
 from mailraven.mail.errors import PeerError
 
 MISTAKE_LIMIT = 50  # BAD answers in a row before the connection ends
@@ -41,19 +41,6 @@ GREETED_SWALLOW_LIMIT = 1 << 20  # the same before log-in
 PART_SIZE = 256 << 10  # octets of an APPEND handed on at once
 LITERAL_AT_END = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\Z")
 TAIL = 32  # octets: enough to see LITERAL_AT_END
-
-
-class Mode(Enum):
-    """What the next octets are."""
-
-    COMMAND = "text of a command"
-    LITERAL = "a literal within a command"
-    MESSAGE = "the message of APPEND"
-    SKIP = "the rest of a refused command"
-    RESPONSE = "a line that answers a SASL challenge"
-    IDLE = "the DONE that ends IDLE"
-    BUSY = "nothing until the event is answered"
-    CLOSED = "nothing any more"
 
 
 # RFC 3501 §3: how an answered command moves the session. What is absent changes nothing.
@@ -274,17 +261,30 @@ class Engine:
             data = self._take(min(self._remaining, len(self._buffer), PART_SIZE))
             self._remaining -= len(data)
             return AppendPart(data) if data else None
-        wrapped = isinstance(self._request, Append) and self._request.utf8
         line = self._line()
-        if line is None and len(self._buffer) <= TAIL:
+        if line is None and len(self._buffer) <= GREETED_LINE_LIMIT:
             return None
         self._mode = Mode.BUSY
-        if line == (b")" if wrapped else b""):
+        end = b")" if isinstance(self._request, Append) and self._request.utf8 else b""
+        if line == end:
             return AppendEnd(None)
         found = LITERAL_AT_END.search(line[-TAIL:]) if line else None
         self._rest = line is None or bool(found and found[3])
-        self._remaining = int(found[2]) if found and found[3] else 0
+        self._remaining = int(found[2]) if found else 0
+        self._sync = not self._rest
+        if line and found and line.startswith(end + b" "):
+            return self._next_message(line, len(end))
         return AppendEnd(PeerError("expected the end of APPEND"))
+
+    def _next_message(self, line: bytes, at: int) -> Event:
+        """`line` stands between two messages of one APPEND. RFC 3502"""
+        mailbox = self._request.mailbox if isinstance(self._request, Append) else ""
+        try:
+            append = append_message(Cursor(line + b"\r\n", at, utf8=self.utf8), mailbox)
+        except PeerError as error:
+            return AppendEnd(error)
+        self._request = append
+        return AppendNext(append)
 
     def _line_within_command(self) -> Event | None:
         """A SASL response or DONE."""

@@ -30,6 +30,13 @@ class AppendPart:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendNext:
+    """A message is complete, and another follows. RFC 3502. Answer as to AppendBegin."""
+
+    request: Append
+
+
+@dataclass(frozen=True, slots=True)
 class AppendEnd:
     """APPEND is complete, or `error` says what its end had wrong. Answer: finish()."""
 
@@ -50,4 +57,4 @@ class IdleEnd:
     done: bool
 
 
-Event = Command | AppendBegin | AppendPart | AppendEnd | Response | IdleEnd
+Event = Command | AppendBegin | AppendPart | AppendNext | AppendEnd | Response | IdleEnd

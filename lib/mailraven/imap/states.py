@@ -1,4 +1,4 @@
-"""The states of a session and what each permits (RFC 3501 §3, §6)."""
+"""The states of a session and what each permits (RFC 3501 §3, §6), and the modes of its engine."""
 
 from enum import Enum
 
@@ -12,6 +12,19 @@ class State(Enum):
     AUTHENTICATED = "without a mailbox"
     SELECTED = "with a mailbox"
     LOGOUT = "after LOGOUT"
+
+
+class Mode(Enum):
+    """What the next octets are."""
+
+    COMMAND = "text of a command"
+    LITERAL = "a literal within a command"
+    MESSAGE = "the message of APPEND"
+    SKIP = "the rest of a refused command"
+    RESPONSE = "a line that answers a SASL challenge"
+    IDLE = "the DONE that ends IDLE"
+    BUSY = "nothing until the event is answered"
+    CLOSED = "nothing any more"
 
 
 _ANY = frozenset({b"CAPABILITY", b"NOOP", b"LOGOUT", b"ID"})

@@ -200,10 +200,10 @@ def test_a_search_sees_a_message_that_went_meanwhile_as_empty(tmp_path: Path) ->
 def test_a_message_that_comes_octet_by_octet_is_one_piece_in_memory(tmp_path: Path) -> None:
     async def story(house: ImapHouse) -> None:
         inbox = await house.store.open(house.maildir, "INBOX")
-        body = Incoming(inbox, in_memory=True)
+        body = Incoming(inbox, 0, None, in_memory=True)
         for octet in b"Subject: x\r\n\r\n":
             await body.add(bytes([octet]))
-        assert body.data(0, None).parts == [b"Subject: x\r\n\r\n"]
+        assert body.data().parts == [b"Subject: x\r\n\r\n"]
         await house.store.close(inbox)
 
     play(tmp_path, story)

@@ -12,6 +12,7 @@ from mailraven.imap.engine import (
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
+    AppendNext,
     AppendPart,
     Command,
     IdleEnd,
@@ -315,4 +316,55 @@ def test_utf8_append_wraps_a_literal8() -> None:
     engine.accept_message()
     engine.receive(b"\0x)\r\n")
     assert engine.next_event() == AppendPart(b"\0x")
+    assert engine.next_event() == AppendEnd(None)
+
+
+def test_a_second_message_follows_the_first() -> None:
+    """RFC 3502"""
+    engine = engine_in(State.AUTHENTICATED)
+    append_event(engine, b"a APPEND x {1+}\r\ny (\\Seen) {2}\r\n")
+    engine.accept_message()
+    assert engine.next_event() == AppendPart(b"y")
+    assert engine.next_event() == AppendNext(commands.Append("x", (b"\\Seen",), None, 2))
+    assert engine.next_event() is None
+    engine.accept_message()
+    assert engine.data_to_send() == b"+ OK\r\n"
+    engine.receive(b"zz\r\n")
+    assert engine.next_event() == AppendPart(b"zz")
+    assert engine.next_event() == AppendEnd(None)
+
+
+def test_a_refused_second_message_is_swallowed_with_all_behind_it() -> None:
+    engine = engine_in(State.AUTHENTICATED)
+    append_event(
+        engine, b"a APPEND x {1+}\r\ny {8+}\r\nb NOOP\r\n {8+}\r\nc NOOP\r\n\r\nd NOOP\r\n"
+    )
+    engine.accept_message()
+    assert engine.next_event() == AppendPart(b"y")
+    assert isinstance(engine.next_event(), AppendNext)
+    engine.finish(b"NO", b"full")
+    assert engine.next_event() == Command(b"d", commands.Noop())
+    assert engine.data_to_send() == b"a NO full\r\n"
+
+
+def test_what_stands_between_two_messages_is_bounded() -> None:
+    engine = engine_in(State.AUTHENTICATED)
+    append_event(engine, b"a APPEND x {1+}\r\ny (" + b"k " * GREETED_LINE_LIMIT)
+    engine.accept_message()
+    assert engine.next_event() == AppendPart(b"y")
+    event = engine.next_event()
+    assert isinstance(event, AppendEnd)
+    assert event.error
+
+
+def test_utf8_messages_follow_each_other_too() -> None:
+    engine = engine_in(State.AUTHENTICATED)
+    engine.utf8 = True
+    append_event(engine, b"a APPEND x UTF8 (~{1+}\r\ny) UTF8 (~{1+}\r\n")
+    engine.accept_message()
+    assert engine.next_event() == AppendPart(b"y")
+    assert engine.next_event() == AppendNext(commands.Append("x", (), None, 1, utf8=True))
+    engine.accept_message()
+    engine.receive(b"z)\r\n")
+    assert engine.next_event() == AppendPart(b"z")
     assert engine.next_event() == AppendEnd(None)
