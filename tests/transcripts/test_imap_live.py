@@ -1,4 +1,4 @@
-"""Every dialogue of tests/transcripts/imap against the real imapd: whole, split, and over TLS.
+"""Every dialogue of tests/transcripts/imap against imapd: whole, split, over TLS and COMPRESS.
 
 `# kind: greeting` starts with the server's greeting; alice@example.org has the password "secret".
 Otherwise each dialogue has an account of its own and begins logged in. Directions:
@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from transcripts.runner import Link, SocketLink, Transcript, load, play
 
 FOLDER = Path(__file__).parent / "imap"
 TRANSCRIPTS = [load(path) for path in sorted(FOLDER.glob("*.txt"))]
-WAYS = ["whole", "split", "tls"]
+WAYS = ["whole", "split", "tls", "deflate"]
 MESSAGES = {
     "1": b"From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: first\r\n"
     b"Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nHello Bob.\r\n",
@@ -86,6 +87,32 @@ class Account:
         return link
 
 
+class DeflateLink:
+    """A link on which COMPRESS=DEFLATE is active. RFC 4978"""
+
+    def __init__(self, link: SocketLink) -> None:
+        link.send(b"compress COMPRESS DEFLATE\r\n")
+        assert read_line(link) == b"compress OK DEFLATE active\r\n"
+        self.link = link
+        self.deflater = zlib.compressobj(wbits=-15)
+        self.inflater = zlib.decompressobj(wbits=-15)
+
+    def send(self, data: bytes) -> None:
+        self.link.send(self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH))
+
+    def receive(self) -> bytes:
+        while data := self.link.receive():
+            if said := self.inflater.decompress(data):
+                return said
+        return b""
+
+    def start_tls(self) -> None:
+        raise AssertionError("TLS comes before COMPRESS")
+
+    def close(self) -> None:
+        self.link.close()
+
+
 def read_line(link: SocketLink) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
@@ -106,11 +133,15 @@ def make_account(demo: Demo) -> Account:
     return Account(demo, name, maildir)
 
 
-def connect(account: Account, transcript: Transcript, *, tls: bool) -> Link:
+def connect(account: Account, transcript: Transcript, way: str) -> Link:
+    tls = way == "tls"
     port = account.demo.ports["imaps" if tls else "imap"]
     link = SocketLink(account.demo.address, port, tls=tls)
     kind = transcript.directives.get("kind", ("account",))[0]
-    return link if kind == "greeting" else account.log_in(link)
+    if kind == "greeting":
+        return link
+    account.log_in(link)
+    return DeflateLink(link) if way == "deflate" else link
 
 
 def _name(transcript: Transcript) -> str:
@@ -121,9 +152,8 @@ def _name(transcript: Transcript) -> str:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=_name)
 def test_imapd_speaks_as_written(house: Demo, transcript: Transcript, way: str) -> None:
-    tls = way == "tls"
     if not transcript.allows(way):
-        way, tls = "whole", False
+        way = "whole"
     account = make_account(house)
     chunk = 1 if way == "split" else 0
-    play(transcript, lambda: connect(account, transcript, tls=tls), chunk, account.direct)
+    play(transcript, lambda: connect(account, transcript, way), chunk, account.direct)

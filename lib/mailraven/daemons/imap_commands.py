@@ -3,6 +3,7 @@
 from mailraven.daemons import (
     imap_append,
     imap_auth,
+    imap_compress,
     imap_fetch,
     imap_idle,
     imap_mailboxes,
@@ -57,6 +58,9 @@ async def _answer(session: Session, request: commands.Request) -> None:
     try:
         if isinstance(request, commands.StartTls):
             await imap_auth.start_tls(session)
+            return
+        if isinstance(request, commands.Compress):
+            await imap_compress.compress(session)
             return
         status, text = b"OK", await perform(session, request)
     except PeerError as error:

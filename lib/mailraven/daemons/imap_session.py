@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mailraven.config.directory import Account
 from mailraven.daemons.connection import Closed, Connection
@@ -16,6 +17,15 @@ from mailraven.imap.states import State
 from mailraven.imap.view import NOBODY
 from mailraven.mail.errors import PeerError
 from mailraven.store.errors import OutOfStep
+
+
+class Layer(Protocol):
+    """What lies between engine and connection; see imap_compress."""
+
+    def more(self) -> bytes: ...
+    def inflate(self, data: bytes) -> bytes: ...
+    def deflate(self, data: bytes) -> bytes: ...
+
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
 PLUS = "SCRAM-SHA-256-PLUS"
@@ -40,6 +50,7 @@ class Session:
     tag: bytes = b""  # of the command under way
     began: float = field(default_factory=time.monotonic)
     turn: float = field(default_factory=time.monotonic)  # when others had theirs last
+    layer: Layer | None = None  # COMPRESS
     condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
@@ -74,9 +85,23 @@ class Session:
             if self.engine.closed:
                 self.flush()
                 raise Closed
-            self.engine.receive(await self._read())
+            self.engine.receive(await self._read_inside())
         await self.breathe()
         return event
+
+    async def _read_inside(self) -> bytes:
+        """What the client says, without its compression."""
+        if self.layer is None:
+            return await self._read()
+        try:
+            await self.breathe()  # a few octets can be long work
+            data = self.layer.more()
+            while not data:
+                data = self.layer.inflate(await self._read())
+        except ValueError as error:
+            self.engine.bye(str(error).encode())
+            raise Closed from None
+        return data
 
     async def _read(self) -> bytes:
         logged_in = self.engine.state is not State.NOT_AUTHENTICATED
@@ -113,7 +138,8 @@ class Session:
         self.engine.send(data)
 
     def flush(self) -> None:
-        self.connection.write(self.engine.data_to_send())
+        data = self.engine.data_to_send()
+        self.connection.write(self.layer.deflate(data) if self.layer and data else data)
 
     async def drain(self) -> None:
         """Flush, and wait for a client that reads slowly."""

@@ -50,6 +50,11 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """RFC 4978 §3: with DEFLATE, the only mechanism there is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """RFC 5161; capability names in capitals."""
 
@@ -245,6 +250,7 @@ Request = (
     | StartTls
     | Authenticate
     | Login
+    | Compress
     | Enable
     | Select
     | Create

@@ -13,6 +13,7 @@ from mailraven.imap.commands import (
     Append,
     Authenticate,
     Close,
+    Compress,
     Login,
     Logout,
     Request,
@@ -243,9 +244,9 @@ class Engine:
             self._tag = cursor.word(TAG, "a tag")
             cursor.space()
             request = parse_request(cursor, self.state)
-            if isinstance(request, StartTls) and self._buffer:
-                # It would be taken for a command under TLS. RFC 3501 §6.2.1
-                raise PeerError("text after STARTTLS", fatal=True)
+            if isinstance(request, StartTls | Compress) and self._buffer:
+                # It would be taken for a command inside. RFC 3501 §6.2.1, RFC 4978 §3
+                raise PeerError("text after that command", fatal=True)
         except PeerError as error:
             self._answer(b"BAD", error.reply.encode())
             if error.fatal:

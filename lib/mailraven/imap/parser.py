@@ -53,6 +53,12 @@ def _login(cursor: Cursor) -> Request:
     return commands.Login(user, cursor.astring())
 
 
+def _compress(cursor: Cursor) -> Request:
+    if cursor.keyword() != b"DEFLATE":
+        raise PeerError("DEFLATE is the only mechanism")
+    return commands.Compress()
+
+
 def _enable(cursor: Cursor) -> Request:
     names = [cursor.keyword()]
     while not cursor.at_end():
@@ -178,6 +184,7 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"AUTHENTICATE": _authenticate,
     b"LOGIN": _login,
     b"ENABLE": _enable,
+    b"COMPRESS": _compress,
     b"SELECT": lambda cursor: _select(cursor, read_only=False),
     b"EXAMINE": lambda cursor: _select(cursor, read_only=True),
     b"CREATE": lists.create,

@@ -31,6 +31,7 @@ _ANY = frozenset({b"CAPABILITY", b"NOOP", b"LOGOUT", b"ID"})
 _ACCOUNT = _ANY | {
     b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME", b"SUBSCRIBE", b"UNSUBSCRIBE", b"LIST",
     b"LSUB", b"STATUS", b"APPEND", b"NAMESPACE", b"IDLE",
+    b"COMPRESS",
 }  # fmt: skip
 
 PERMITTED = {
