@@ -48,7 +48,7 @@ class View:
     ) -> News:
         """Take note of `changes` (modseq, 'a', 'f' or 'x', UID) that led to the array `current`.
 
-        `own` are UIDs whose flags this session itself changed once and already knows. While
+        `own` are UIDs whose flags the session itself changed once and already knows. While
         `may_expunge` is false and messages are gone, numbers stay as they are and no arrival is
         told: its number would shift. RFC 3501 §7.4.1, RFC 2180 §4.1
         """

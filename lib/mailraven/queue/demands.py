@@ -20,7 +20,7 @@ class Objection:
 
 
 def objection(entry: QueueEntry, extensions: Extensions, *, verified_tls: bool) -> Objection | None:
-    """The first reason against sending `entry` over this session, None when there is none."""
+    """The first reason against sending `entry` over the session, None when there is none."""
     limit = extensions.size_limit
     if limit is not None and entry.size > limit:
         text = f"message of {entry.size} octets, {limit} are allowed there"  # RFC 1870 §6.1
