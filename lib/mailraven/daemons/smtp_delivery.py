@@ -55,9 +55,6 @@ class Transaction:
     routed: list[Routed] = field(default_factory=list)
     began: float = field(default_factory=time.time)
 
-    def make_maildirs(self) -> None:
-        """Nothing: `spill_path` and `file` make what is missing, in a thread."""
-
     def spill_path(self) -> Path:
         """Where a large message is written, so that it needs no copy to get where it stays.
 

@@ -267,7 +267,6 @@ class SmtpSession:
     async def _body(self, part: BodyPart) -> None:
         transaction = self._open_transaction()
         if self.incoming is None:
-            transaction.make_maildirs()
             self.incoming = Incoming(transaction.prepare)
         incoming = self.incoming
         incoming.add(part.data)
