@@ -28,13 +28,14 @@ DAEMONS = ("authd", "limitd", "smtpd", "imapd", "queued")
 def run_daemon(name: str, arguments: list[str] | None = None) -> int:
     """Run the daemon `name` until it is told to stop; the exit code of the process."""
     options = _options(name, arguments)
-    if options.detach:
-        _detach(options.pid_file)
+    options.etc = options.etc.absolute()  # a detached daemon stands in /
     try:
         config = load(options.etc, os.environ)
     except ConfigErrors as errors:
         sys.stderr.write(f"{errors}\n")
         return EX_CONFIG
+    if options.detach:  # only now: a mistake is told to whoever typed the command
+        _detach(options.pid_file.absolute(), options.log_file.absolute())
     log.setup(
         name,
         options.log_level or config.log.level,
@@ -52,6 +53,12 @@ def _options(name: str, arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-format", choices=["json", "text"])
     parser.add_argument("--detach", action="store_true", help="run in the background")
     parser.add_argument("--pid-file", type=Path, default=Path(f"/run/mailraven/{name}.pid"))
+    parser.add_argument(
+        "--log-file",
+        type=Path,
+        default=Path(f"/var/log/mailraven/{name}.log"),
+        help="where the log goes with --detach",
+    )
     return parser.parse_args(arguments)
 
 
@@ -97,10 +104,18 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     return Master(spec.name, config.paths.run, count, worker, tell).serve()
 
 
-def _detach(pid_file: Path) -> None:
+def _detach(pid_file: Path, log_file: Path) -> None:
     """The classic double fork, for machines without a service manager."""
     import daemon
     from daemon.pidfile import TimeoutPIDLockFile
 
-    context = daemon.DaemonContext(pidfile=TimeoutPIDLockFile(str(pid_file), 0), umask=0o027)
-    context.open()
+    for file in (pid_file, log_file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    log_end = os.fdopen(os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640), "a")
+    lock = TimeoutPIDLockFile(str(pid_file), 0)
+    owner = lock.read_pid()
+    if owner is not None:
+        if Path(f"/proc/{owner}").exists():
+            sys.exit(f"{pid_file}: process {owner} runs already")
+        lock.break_lock()  # its owner was killed
+    daemon.DaemonContext(pidfile=lock, umask=0o027, stderr=log_end).open()
