@@ -43,7 +43,7 @@ _host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")  # as M
 def unique_name(now: float, size: int) -> str:
     """A file name that no other delivery uses; `size` octets, CRLF line ends (S equals W)."""
     micros = int(now % 1 * 1_000_000)
-    return f"{int(now)}.M{micros}P{os.getpid()}Q{next(_serial)}.{_host},S={size},W={size}"
+    return f"{int(now)}.M{micros:06d}P{os.getpid()}Q{next(_serial)}.{_host},S={size},W={size}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,3 +144,8 @@ def test_senders_wait_for_room_in_turn_and_never_for_long(
         return told
 
     assert asyncio.run(main()) == ["first", "second"]
+
+
+def test_names_sort_by_time_of_arrival() -> None:
+    names = [delivery.unique_name(1795389410 + part, 1) for part in (0.000012, 0.09, 0.5)]
+    assert names == sorted(names)
