@@ -1,0 +1,1 @@
+"""What to think of a message: facts and rules in, a verdict with its reasons out. Pure."""
