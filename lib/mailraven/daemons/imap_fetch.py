@@ -8,12 +8,13 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import compress
 
+from mailraven.daemons.imap_binary import Encodings, find_encodings, send_binary
 from mailraven.daemons.imap_messages import GONE
 from mailraven.daemons.imap_records import read_records
 from mailraven.daemons.imap_sections import OpenMessage
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Fetch
+from mailraven.imap.commands import Binary, Fetch, FromMessage, Preview
 from mailraven.imap.errors import Refusal
 from mailraven.imap.fetch import Batch, Plan, plan, render
 from mailraven.imap.sequence import ranges_of
@@ -164,14 +165,27 @@ async def _send_sections(session: Session, uid: int, head: bytes, wanted: Plan) 
         return False
     try:
         message = OpenMessage(fd)
+        encodings = await find_encodings(message, wanted.sections)
         session.send(head)
         separator = b"" if head.endswith(b"(") else b" "
         for section in wanted.sections:
             session.send(separator)
-            await message.send(session, section)
+            await _send_item(session, message, section, encodings)
             await session.breathe()
             separator = b" "
         session.send(b")\r\n")
     finally:
         os.close(fd)
     return True
+
+
+async def _send_item(
+    session: Session, message: OpenMessage, item: FromMessage, encodings: Encodings
+) -> None:
+    match item:
+        case Binary():
+            await send_binary(session, message, item, encodings[item.part])
+        case Preview():
+            session.send(await message.preview(item))
+        case _:
+            await message.send(session, item)

@@ -6,10 +6,12 @@ import os
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_octets import FileOctets
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Section
+from mailraven.imap.commands import Preview, Section
 from mailraven.imap.section import Span, cut, extract, header_fields
+from mailraven.imap.wire import string
 from mailraven.mail.headers import Octets, header_end
 from mailraven.mail.mime import Part, parse_structure
+from mailraven.mail.preview import preview_of
 
 IN_MEMORY = 1 << 20  # octets: a message up to here is read at once
 PARSED_AT_ONCE = 64 << 10  # octets: the structure of a larger one is parsed in a thread
@@ -21,14 +23,14 @@ class OpenMessage:
 
     def __init__(self, fd: int) -> None:
         size = os.fstat(fd).st_size
-        self._octets: Octets = os.pread(fd, size, 0) if size <= IN_MEMORY else FileOctets(fd)
+        self.octets: Octets = os.pread(fd, size, 0) if size <= IN_MEMORY else FileOctets(fd)
         self._root: Part | None = None
 
     async def content(self, section: Section) -> bytes | Span | None:
         """What the section holds, before partial is applied; None for NIL."""
-        octets = self._octets
+        octets = self.octets
         if section.part:
-            root = await self._structure()
+            root = await self.structure()
             return extract(octets, root, section.part, section.text, section.fields)
         if section.text == "":
             return Span(0, len(octets))
@@ -40,12 +42,20 @@ class OpenMessage:
                 return Span(0, body)
         return header_fields(octets[:body], section.fields, section.text.endswith(".NOT"))
 
-    async def _structure(self) -> Part:
-        if self._root is None and len(self._octets) <= PARSED_AT_ONCE:
-            self._root = parse_structure(self._octets)
+    async def structure(self) -> Part:
+        """Its MIME structure."""
+        if self._root is None and len(self.octets) <= PARSED_AT_ONCE:
+            self._root = parse_structure(self.octets)
         elif self._root is None:
-            self._root = await asyncio.to_thread(parse_structure, self._octets)
+            self._root = await asyncio.to_thread(parse_structure, self.octets)
         return self._root
+
+    async def preview(self, wanted: Preview) -> bytes:
+        """PREVIEW and its value; NIL for a large message, if it must not take long. RFC 8970"""
+        if wanted.lazy and len(self.octets) > IN_MEMORY:
+            return b"PREVIEW NIL"
+        text = preview_of(self.octets, await self.structure())
+        return b"PREVIEW " + string(text)
 
     async def send(self, session: Session, section: Section) -> None:
         """The item's label and value as a response."""
@@ -61,11 +71,11 @@ class OpenMessage:
     async def _send_span(self, session: Session, label: bytes, span: Span) -> None:
         length = span.end - span.start
         if length <= PIECE:
-            session.send(_literal(label, self._octets[span.start : span.end]))
+            session.send(_literal(label, self.octets[span.start : span.end]))
             return
         session.send(b"%b {%d}\r\n" % (label, length))
         for start in range(span.start, span.end, PIECE):
-            piece = self._octets[start : min(start + PIECE, span.end)]
+            piece = self.octets[start : min(start + PIECE, span.end)]
             if len(piece) != min(PIECE, span.end - start):
                 raise Closed  # somebody cut the file: the promised octets are not there
             session.send(piece)

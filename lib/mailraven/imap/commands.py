@@ -208,6 +208,31 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """BINARY[part]<partial>, or BINARY.SIZE[part] if `size_only`. RFC 3516 §4.2
+
+    `label` is how the answer names it, without the peek; `partial` counts decoded octets.
+    """
+
+    label: bytes
+    part: tuple[int, ...] = ()
+    partial: tuple[int, int] | None = None
+    peek: bool = False
+    size_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """PREVIEW; `lazy` if it must not take long. RFC 8970 §3.1, §4.1"""
+
+    lazy: bool = False
+    peek: bool = True
+
+
+FromMessage = Section | Binary | Preview  # what FETCH reads the message for
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections.
 
@@ -215,7 +240,7 @@ class Fetch:
     """
 
     numbers: SequenceSet
-    items: tuple[bytes | Section, ...]
+    items: tuple[bytes | FromMessage, ...]
     by_uid: bool
     changed_since: int | None = None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mailraven.imap.commands import Section
+from mailraven.imap.commands import FromMessage, Section
 from mailraven.imap.fetch_items import Item
 from mailraven.imap.responses import date_time
 from mailraven.imap.summary import COMMON_FIELDS, body_of, bodystructure_of, envelope_of, headers_of
@@ -58,7 +58,7 @@ class Plan:
     template: bytes
     names: frozenset[bytes]
     columns: tuple[Column, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[FromMessage, ...]
     needs_records: bool
     sets_seen: bool
 
@@ -72,8 +72,9 @@ def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
         form, column = COLUMNS[name]
         formats.append(form)
         columns.append(column)
-    sections = [item for item in items if isinstance(item, Section)]
-    cached = [section for section in sections if is_cached(section)][:CACHED_LIMIT]
+    sections = [item for item in items if not isinstance(item, bytes)]
+    cached = [item for item in sections if isinstance(item, Section) and is_cached(item)]
+    del cached[CACHED_LIMIT:]
     for section in cached:
         formats.append(section.label.replace(b"%", b"%%") + b" %b")
         columns.append(_header_column(section))

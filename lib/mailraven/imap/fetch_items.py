@@ -2,7 +2,7 @@
 
 import re
 
-from mailraven.imap.commands import Section
+from mailraven.imap.commands import Binary, FromMessage, Preview, Section
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.wire import string
 from mailraven.mail.errors import PeerError
@@ -32,19 +32,20 @@ OLD_NAMES = {
     b"RFC822.HEADER": Section(b"RFC822.HEADER", text="HEADER", peek=True),
     b"RFC822.TEXT": Section(b"RFC822.TEXT", text="TEXT"),
 }
+BINARY = frozenset({b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"})
 ITEM = re.compile(rb"[A-Za-z0-9.]+")
 SECTION_TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME", re.IGNORECASE)
 PARTIAL = re.compile(rb"<(\d{1,20})\.(\d{1,20})>")
 HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
 
-Item = bytes | Section
+Item = bytes | FromMessage
 
 
 def fetch_items(cursor: Cursor) -> tuple[Item, ...]:
     """A macro, one item or a list of them; no item twice."""
     if cursor.peek() == b"(":
         items = tuple(dict.fromkeys(cursor.parenthesised(lambda: fetch_item(cursor))))
-        if sum(isinstance(item, Section) for item in items) > SECTION_LIMIT:
+        if sum(not isinstance(item, bytes) for item in items) > SECTION_LIMIT:
             raise PeerError("too many sections")
         return items
     start = cursor.at
@@ -61,6 +62,10 @@ def fetch_item(cursor: Cursor) -> Item:
     name = cursor.word(ITEM, "a fetch item").upper()
     if cursor.peek() == b"[" and name in (b"BODY", b"BODY.PEEK"):
         return _section(cursor, peek=name == b"BODY.PEEK")
+    if cursor.peek() == b"[" and name in BINARY:
+        return _binary(cursor, name)
+    if name == b"PREVIEW":
+        return _preview(cursor)
     if name in PLAIN:
         return name
     if name in OLD_NAMES:
@@ -75,15 +80,59 @@ def _section(cursor: Cursor, *, peek: bool) -> Section:
     part, text, fields = _section_spec(cursor)
     cursor.octet(b"]")
     label = b"BODY" + _as_labelled(cursor.data[start : cursor.at], fields)
-    partial = None
-    found = PARTIAL.match(cursor.data, cursor.at)
-    if found:
-        partial = int(found[1]), int(found[2])
-        if not partial[1] or max(partial) > HIGHEST:
-            raise cursor.fail("a partial of at least one octet")
+    partial = _partial(cursor)
+    if partial:
         label += b"<%d>" % partial[0]
-        cursor.at = found.end()
     return Section(label, part, text, fields, partial, peek)
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    """["<" number64 "." nz-number64 ">"]"""
+    found = PARTIAL.match(cursor.data, cursor.at)
+    if not found:
+        return None
+    partial = int(found[1]), int(found[2])
+    if not partial[1] or max(partial) > HIGHEST:
+        raise cursor.fail("a partial of at least one octet")
+    cursor.at = found.end()
+    return partial
+
+
+def _binary(cursor: Cursor, name: bytes) -> Binary:
+    """section-binary [partial]. RFC 3516 §7"""
+    start = cursor.at
+    cursor.octet(b"[")
+    part = _section_part(cursor)
+    cursor.octet(b"]")
+    spec = cursor.data[start : cursor.at]
+    if name == b"BINARY.SIZE":
+        return Binary(name + spec, part, peek=True, size_only=True)
+    label, partial = b"BINARY" + spec, _partial(cursor)
+    if partial:
+        label += b"<%d>" % partial[0]
+    return Binary(label, part, partial, peek=name == b"BINARY.PEEK")
+
+
+def _section_part(cursor: Cursor) -> tuple[int, ...]:
+    """[nz-number *("." nz-number)]"""
+    if not cursor.peek().isdigit():
+        return ()
+    part = [cursor.nz_number()]
+    while cursor.take(b"."):
+        part.append(cursor.nz_number())
+        if len(part) > PART_DEPTH_LIMIT:
+            raise PeerError("too deep a body part")
+    return tuple(part)
+
+
+def _preview(cursor: Cursor) -> Preview:
+    """[SP "(" preview-mod *(SP preview-mod) ")"]. RFC 8970 §6"""
+    if cursor.data[cursor.at : cursor.at + 2] != b" (":
+        return Preview()
+    cursor.space()
+    if set(cursor.parenthesised(cursor.keyword)) != {b"LAZY"}:
+        raise PeerError("LAZY is the only modifier")
+    return Preview(lazy=True)
 
 
 def _section_spec(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mailraven.imap.errors import Refusal
+from mailraven.mail.content import KNOWN_ENCODINGS
 from mailraven.mail.headers import Octets, remove_fields, select_fields
 from mailraven.mail.mime import Part, find_part
 
@@ -12,6 +14,32 @@ class Span(NamedTuple):
 
     start: int
     end: int
+
+
+class Encoded(NamedTuple):
+    """The body of a part, and its Content-Transfer-Encoding in lower case."""
+
+    span: Span
+    encoding: bytes
+
+
+def resolve_encoded(root: Part, part: Sequence[int]) -> Encoded | None:
+    """What BINARY[part] decodes, RFC 3516 §4.3; None if there is no such part.
+
+    What holds other parts is not encoded itself (RFC 2045 §6.4): it is given as it is. Raises
+    Refusal for an encoding that nobody knows.
+    """
+    found = find_part(root, tuple(part)) if part else root
+    if found is None:
+        return None
+    if not part:
+        return Encoded(Span(found.header_start, found.end), b"binary")
+    span = Span(found.body_start, found.end)
+    if found.is_multipart or found.is_message:
+        return Encoded(span, b"binary")
+    if found.encoding not in KNOWN_ENCODINGS:
+        raise Refusal("[UNKNOWN-CTE] the encoding of that part is not known")
+    return Encoded(span, found.encoding)
 
 
 def resolve(root: Part, part: Sequence[int], text: str) -> Span | None:

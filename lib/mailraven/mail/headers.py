@@ -161,7 +161,7 @@ def decode_base64(text: bytes) -> bytes:
 
     After padding it starts anew, for some mailers glue encoded pieces together.
     """
-    pieces = text.translate(None, _NOT_BASE64).split(b"=")
+    pieces = text.translate(None, NOT_BASE64).split(b"=")
     return b"".join([binascii.a2b_base64(_whole_quanta(piece)) for piece in pieces if piece])
 
 
@@ -173,4 +173,4 @@ def _whole_quanta(piece: bytes) -> bytes:
 
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64)
+NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64)
