@@ -12,7 +12,7 @@ ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
-PEERS := postfix isync neomutt swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap
+PEERS := postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap
 # What other tests ask: manual pages, the units of systemd/.
 TOOLS := mandoc systemd procps
 # What `make bench` compares with, beside Postfix.
