@@ -5,6 +5,7 @@ Otherwise each dialogue has an account of its own and begins logged in. Directio
 
     -- deliver N    message N of MESSAGES arrives in INBOX, as a delivery does
     -- place BOX N  the same in a folder of Maildir++, such as ".Sent"
+    -- account KEY = VALUE   the account's settings are now this line
     -- foreign FROM TO   another program renames a file's flags: the message with flags FROM gets TO
 """
 
@@ -67,6 +68,9 @@ class Account:
             case "place":
                 folder, number = rest.split()
                 self.place(self.maildir / folder, MESSAGES[number])
+            case "account":
+                folder = self.demo.root / "domains" / DOMAIN / "accounts"
+                (folder / f"{self.name}.toml").write_text(rest + "\n")
             case "foreign":
                 old, new = rest.split()
                 (path,) = (self.maildir / "cur").glob(f"*:2,{old.strip('-')}")

@@ -37,7 +37,16 @@ class Account:
     display_name: str
     senders: tuple[str, ...]  # further addresses to send as; "*@example.org" is a whole domain
     role: str  # user, domain-admin, admin
-    quota: int  # octets, 0 is none
+    quota: int  # octets, 0 is the domain's
+    quota_messages: int  # 0 is the domain's
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an account may keep; 0 is no limit. `storage` in octets."""
+
+    storage: int
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,16 @@ class Directory:
         """The account of exactly this address: no alias, no tag."""
         local, domain = _split(address)
         return self._account(local.lower(), domain)
+
+    def quota(self, address: str) -> Quota | None:
+        """The limits of the account of exactly this address, as of now; None if it has none."""
+        local, domain = _split(address)
+        account, settings = self._account(local.lower(), domain), self._domain(domain)
+        if account is None or settings is None:
+            return None
+        storage = account.quota or settings.quota
+        messages = account.quota_messages or settings.quota_messages
+        return Quota(storage, messages) if storage or messages else None
 
     def expand(self, address: str) -> Expansion:
         """Who gets mail for `address`, through aliases, tags and the catch-all.
@@ -204,6 +223,7 @@ class Directory:
             senders=file.senders,
             role=file.role,
             quota=file.quota,
+            quota_messages=file.quota_messages,
         )
 
 

@@ -20,6 +20,7 @@ def _help(text: str) -> Meta:
 Role = Annotated[
     Literal["user", "domain-admin", "admin"], _unit(units.choice("user", "domain-admin", "admin"))
 ]
+Number = Annotated[int, _unit(units.NUMBER)]
 Senders = Annotated[tuple[str, ...], _unit(units.SENDERS)]
 Separator = Annotated[str, _unit(units.choice("", "+", "-", "=", "~"))]
 
@@ -30,6 +31,8 @@ class DomainFile(Struct, frozen=True, kw_only=True):
     enabled: Annotated[Flag, _help("false refuses mail to every address of the domain.")] = True
     separator: Annotated[Separator, _help("What starts a sub-address tag; empty is none.")] = "+"
     description: Annotated[Text, _help("A note for people.")] = ""
+    quota: Annotated[Size, _help("Most mail of an account that sets none; 0 is no limit.")] = 0
+    quota_messages: Annotated[Number, _help("The same in messages; 0 is no limit.")] = 0
 
 
 class AccountFile(Struct, frozen=True, kw_only=True):
@@ -39,4 +42,5 @@ class AccountFile(Struct, frozen=True, kw_only=True):
     display_name: Annotated[Text, _help("The person's name.")] = ""
     senders: Annotated[Senders, _help("Further addresses to send as; *@example.org is all.")] = ()
     role: Annotated[Role, _help("Rights in API and admin page.")] = "user"
-    quota: Annotated[Size, _help("Most mail kept; 0 is no limit.")] = 0
+    quota: Annotated[Size, _help("Most mail kept; 0 is the domain's limit.")] = 0
+    quota_messages: Annotated[Number, _help("Most messages kept; 0 is the domain's limit.")] = 0

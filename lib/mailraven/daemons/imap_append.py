@@ -10,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from mailraven.daemons.imap_messages import flag_mask
+from mailraven.daemons.imap_quota import demand_room
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Append
 from mailraven.imap.errors import Refusal
@@ -60,6 +61,7 @@ async def _take_all(session: Session, first: Append, mailbox: Mailbox) -> list[U
                 raise Refusal("[LIMIT] too many messages in one APPEND")
             mask = await flag_mask(mailbox, request.flags, create=True)
             octets += request.size
+            await demand_room(session, octets, len(bodies) + 1)
             body = Incoming(mailbox, mask, request.internal_date, in_memory=octets <= MEMORY_LIMIT)
             bodies.append(body)
             following = await _take(session, body)

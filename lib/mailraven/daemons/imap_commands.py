@@ -1,6 +1,7 @@
 """Which function serves which command, and what its errors answer."""
 
 from mailraven.daemons import (
+    imap_account,
     imap_append,
     imap_auth,
     imap_compress,
@@ -16,6 +17,7 @@ from mailraven.daemons.imap_selected import Telling
 from mailraven.daemons.imap_server import commands as commands_total
 from mailraven.daemons.imap_session import Session
 from mailraven.imap import commands
+from mailraven.imap.account import AccountRequest
 from mailraven.imap.capabilities import ENABLABLE
 from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
@@ -149,6 +151,8 @@ async def _perform_mailbox(session: Session, request: commands.Request) -> bytes
             return await imap_mailboxes.subscribe(session, request)
         case commands.Unsubscribe():
             return await imap_mailboxes.unsubscribe(session, request)
+        case _ if isinstance(request, AccountRequest):
+            return await imap_account.perform(session, request)
     return _tell(session, request)
 
 

@@ -93,6 +93,8 @@ def _values(
         b"UNSEEN": counts.unseen,
         b"HIGHESTMODSEQ": counts.highest_modseq,  # RFC 7162 §3.1.7
         b"SIZE": counts.size,  # RFC 8438
+        b"DELETED": counts.deleted,  # RFC 9208 §4.1.4
+        b"DELETED-STORAGE": counts.deleted_size,  # octets
         b"APPENDLIMIT": session.server.settings.max_literal,  # RFC 7889 §3.1
     }
     return [(item, values[item]) for item in items]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mailraven.daemons.imap_quota import demand_room_for
 from mailraven.daemons.imap_select import deleted_uids
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
@@ -93,6 +94,7 @@ async def copy(session: Session, request: Copy) -> bytes:
         if request.move:
             pairs = await selected.mailbox.move(uids, target)
         else:
+            await demand_room_for(session, selected.mailbox, uids)
             pairs = await selected.mailbox.copy(uids, target)
         code = _copyuid(target, pairs)
     finally:

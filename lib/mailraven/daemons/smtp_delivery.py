@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mailraven.config.directory import Account
 from mailraven.daemons.smtp_house import House, date_of
+from mailraven.daemons.smtp_quota import refusal, room_for
 from mailraven.daemons.smtp_routing import Routed, domain_of
 from mailraven.mail import headers
 from mailraven.mail.envelope import Envelope, Recipient
@@ -30,6 +31,8 @@ from mailraven.store.delivery import Content
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HEADER_LIMIT = 256 * 1024  # octets: each field costs work
 RETURN_PATH = frozenset({b"return-path"})
+
+Result = TemporaryError | PermanentError | None  # of one recipient; None is good
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,9 @@ class Transaction:
             await self._spool(parts)
             return
         whole = (self._final_fields(), *parts)
+        if not await self._all_have_room(sum(map(len, whole))):
+            await self._spool(parts)  # queued brings it to each, and only the full one must wait
+            return
         try:
             await self._deliver(Content(sum(map(len, whole)), whole))
         except OSError as error:
@@ -163,22 +169,38 @@ class Transaction:
             log.event("delivery-deferred", level="warn", trace=self.trace, error=str(error))
             await self._spool(parts)
 
-    async def file_each(self, data: bytes) -> list[TemporaryError | None]:
+    async def _all_have_room(self, size: int) -> bool:
+        """Whether every account has room for the message; False when only some have.
+
+        Raises TemporaryError, PermanentError when nobody has, and when the queue cannot help.
+        """
+        accounts, directory = self._accounts(), self.house.directory
+        try:
+            count = await room_for(directory, accounts, size)
+        except OSError as error:
+            raise as_reply(error, self.trace) from error
+        if count == len(accounts):
+            return True
+        if count == 0 or self.origin.kind == "lmtp":
+            raise refusal(directory, accounts, size)
+        return False
+
+    async def file_each(self, data: bytes) -> list[Result]:
         """The same with a result for every recipient, as LMTP asks for (RFC 2033 §4.2)."""
         try:
             await self.file(data)
-        except TemporaryError as error:
+        except (TemporaryError, PermanentError) as error:
             if len(self.routed) == 1:
                 return [error]
         else:
             return [None] * len(self.routed)
-        results: list[TemporaryError | None] = []
+        results: list[Result] = []
         for routed in self.routed:  # nobody has got it yet
             alone = Transaction(self.house, self.origin, self.mail, self.trace, [routed])
             try:
                 await alone.file(data)
                 results.append(None)
-            except TemporaryError as error:
+            except (TemporaryError, PermanentError) as error:
                 results.append(error)
         return results
 
@@ -187,6 +209,8 @@ class Transaction:
         if self._is_for_queue():
             await self._spool(path)
             return
+        if not await self._all_have_room(size):  # it is written for Maildirs already
+            raise TemporaryError(452, "4.2.2 mailbox of one of the recipients is full")
         try:
             await self._deliver(Content(size, spilled=path))
         except OSError as error:
@@ -227,8 +251,11 @@ class Transaction:
         count = len(envelope.recipients)
         log.event("queued", trace=self.trace, queue_id=queue_id, recipients=count)
 
+    def _accounts(self) -> list[Account]:
+        return list({a.address: a for one in self.routed for a in one.accounts}.values())
+
     def _maildirs(self) -> list[Path]:
-        return list(dict.fromkeys(a.maildir for one in self.routed for a in one.accounts))
+        return list(dict.fromkeys(account.maildir for account in self._accounts()))
 
     def _is_for_queue(self) -> bool:
         """Whether somebody is elsewhere, or success must be reported, which queued does after its

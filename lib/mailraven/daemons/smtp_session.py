@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
 from mailraven.daemons.connection import Closed, Connection
-from mailraven.daemons.smtp_delivery import Origin, Transaction, as_reply
+from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
 from mailraven.daemons.smtp_house import (
     House,
     child,
@@ -20,6 +20,7 @@ from mailraven.daemons.smtp_house import (
 )
 from mailraven.daemons.smtp_login import Challenge, Login, mechanisms
 from mailraven.daemons.smtp_message import Incoming
+from mailraven.daemons.smtp_quota import demand_room
 from mailraven.daemons.smtp_routing import route
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log
@@ -171,7 +172,7 @@ class SmtpSession:
                 case Mail():
                     self._mail(event)
                 case Rcpt():
-                    self._rcpt(event)
+                    await self._rcpt(event)
                 case BodyPart():
                     await self._body(event)
                 case Abandoned(why):
@@ -231,7 +232,7 @@ class SmtpSession:
         self.transaction = Transaction(self.house, origin, event, new_trace())
         self.engine.reply(250, "2.1.0 ok")
 
-    def _rcpt(self, event: Rcpt) -> None:
+    async def _rcpt(self, event: Rcpt) -> None:
         transaction = self._open_transaction()
         routed = route(
             self.house.directory,
@@ -239,6 +240,7 @@ class SmtpSession:
             self.house.config.hostname,
             may_relay=self.account is not None,
         )
+        await demand_room(self.house.directory, routed, transaction.mail)
         transaction.routed.append(routed)
         self.engine.reply(250, "2.1.5 ok")
 
@@ -297,9 +299,7 @@ class SmtpSession:
                 self.engine.reply(result.code, result.text)
         self._log_accepted(transaction, size)
 
-    async def _file(
-        self, transaction: Transaction, incoming: Incoming
-    ) -> list[TemporaryError | None]:
+    async def _file(self, transaction: Transaction, incoming: Incoming) -> list[Result]:
         """The results to report: one, or in LMTP one for each recipient."""
         each = len(transaction.routed) if self.kind == "lmtp" else 1
         if incoming.file is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailraven.imap.account import AccountRequest
 from mailraven.imap.search_keys import SearchKey
 from mailraven.imap.sequence import SequenceSet
 
@@ -296,4 +297,5 @@ Request = (
     | Fetch
     | Store
     | Copy
+    | AccountRequest
 )

@@ -16,6 +16,8 @@ STATUS_ITEMS = frozenset(
         b"SIZE",
         b"APPENDLIMIT",
         b"HIGHESTMODSEQ",
+        b"DELETED",
+        b"DELETED-STORAGE",
     }
 )
 PATTERN_LIMIT = 20  # patterns in one LIST

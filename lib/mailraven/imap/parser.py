@@ -3,7 +3,7 @@
 import binascii
 from collections.abc import Callable
 
-from mailraven.imap import commands, lists
+from mailraven.imap import account, commands, lists
 from mailraven.imap.commands import Request
 from mailraven.imap.condstore import modifiers, modseq_behind, nothing_behind
 from mailraven.imap.fetch_items import fetch_items
@@ -202,6 +202,7 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"COPY": _copy,
     b"MOVE": lambda cursor: _copy(cursor, move=True),
     b"UID": _uid,
+    **account.WITH_ARGUMENTS,
 }
 
 BY_UID: dict[bytes, Callable[[Cursor], Request]] = {

@@ -32,6 +32,7 @@ _ACCOUNT = _ANY | {
     b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME", b"SUBSCRIBE", b"UNSUBSCRIBE", b"LIST",
     b"LSUB", b"STATUS", b"APPEND", b"NAMESPACE", b"IDLE",
     b"COMPRESS",
+    b"GETQUOTA", b"GETQUOTAROOT", b"SETQUOTA",
 }  # fmt: skip
 
 PERMITTED = {

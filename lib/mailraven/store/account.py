@@ -34,6 +34,7 @@ from mailraven.store.names import (
     place_of,
     superiors,
 )
+from mailraven.store.usage import forget_usage
 
 SUBSCRIPTIONS = "mailraven.subscriptions"
 SPECIAL_USE = "mailraven.special-use"
@@ -124,6 +125,7 @@ def delete(maildir: Path, name: str) -> None:
         place.rename(aside)
         os.utime(aside)  # rename keeps the time by which tmp/ is cleaned
         fsync_dir(maildir)
+    forget_usage(maildir)
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -20,6 +20,7 @@ from mailraven.store.folder import MailboxFolder, in_thread, slices
 from mailraven.store.journal import arrival_line
 from mailraven.store.maildir import copy_file, make_crlf, new_base, write_message
 from mailraven.store.state import Arrival
+from mailraven.store.usage import add_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ async def append(folder: MailboxFolder, messages: Sequence[AppendData]) -> list[
     except BaseException:
         _discard(ready)
         raise
+    add_usage(folder.account, sum(item.message.size for item in ready), len(ready))
     await in_thread(folder.fsync_cur.sync)
     return uids
 
@@ -200,6 +202,9 @@ async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[_Placed]:
                 if item is not None:
                     placed.append(item)
             target.write(_arrival_lines(placed, modseq))
+            copies = [item.message.size for item in placed if item.is_copy]
+            if copies:
+                add_usage(target.account, sum(copies), len(copies))
         except (OSError, asyncio.CancelledError):
             _take_back(target, placed, modseq)
             raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mailraven.mail.flags import ON_DISK, PASSED, suffix_of
 from mailraven.store.folder import MailboxFolder, slices
 from mailraven.store.journal import flags_line
+from mailraven.store.usage import add_usage
 
 
 @dataclass(slots=True)
@@ -107,6 +108,9 @@ async def _expunge_slice(folder: MailboxFolder, uids: Sequence[int]) -> list[int
     doomed = [(uid, folder.path_of(at)) for uid in uids if (at := state.place(uid)) >= 0]
     # Freeing a file's blocks can wait for the disk; the lock keeps the state still meanwhile.
     removal = await asyncio.to_thread(_unlink, doomed)
+    if removal.removed:
+        octets = sum(state.sizes[state.place(uid)] for uid in removal.removed)
+        add_usage(folder.account, -octets, -len(removal.removed))
     folder.write([f"x {uid} {state.highest_modseq + 1}\n" for uid in removal.removed])
     if removal.failure is not None:
         raise removal.failure  # what was removed before it is written down all the same

@@ -30,6 +30,7 @@ from mailraven.files import fsync_dir
 from mailraven.observe import log
 from mailraven.store.cache import append_records, make_record
 from mailraven.store.maildir import copy_file
+from mailraven.store.usage import add_usage
 
 BATCH_LIMIT = 64  # messages committed together
 WAITING_LIMIT = 8  # small messages waiting for a commit; with more, `room` makes senders wait
@@ -180,6 +181,19 @@ def _commit(batch: list[_Job]) -> None:
     for job in batch:
         if job.failure is not None:
             _undo(job)
+    _count(batch)
+
+
+def _count(batch: list[_Job]) -> None:
+    """Tell the usage of each account what it got, once a batch."""
+    came: dict[Path, tuple[int, int]] = {}
+    for job in batch:
+        if job.failure is None:
+            for maildir in job.maildirs:
+                octets, messages = came.get(maildir, (0, 0))
+                came[maildir] = (octets + job.content.size, messages + 1)
+    for maildir, (octets, messages) in came.items():
+        add_usage(maildir, octets, messages)
 
 
 def _write(job: _Job) -> None:

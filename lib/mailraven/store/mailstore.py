@@ -44,6 +44,7 @@ class StatusCounts:
     highest_modseq: int
     size: int
     deleted: int
+    deleted_size: int  # octets that an EXPUNGE would free. RFC 9208 §4.1.4
 
 
 @dataclass(slots=True, eq=False)
@@ -359,4 +360,5 @@ def counts_of(mailbox: Mailbox) -> StatusCounts:
         highest_modseq=state.highest_modseq,
         size=state.size,
         deleted=state.deleted,
+        deleted_size=state.deleted_size() if state.deleted else 0,
     )

@@ -215,6 +215,10 @@ class MailboxState:
         if mask & DELETED:
             self.deleted += messages
 
+    def deleted_size(self) -> int:
+        """Octets of the messages with the flag \\Deleted; looks at all of them."""
+        return sum(compress(self.sizes, [mask & DELETED for mask in self.masks]))
+
     def _log(self, modseq: int, kind: str, uid: int) -> None:
         if modseq > self.highest_modseq:
             self.highest_modseq = modseq

@@ -1,0 +1,17 @@
+"""Which function serves which command about the whole account."""
+
+from mailraven.daemons import imap_quota
+from mailraven.daemons.imap_session import Session
+from mailraven.imap.account import AccountRequest
+from mailraven.imap.quota import GetQuota, GetQuotaRoot, SetQuota
+
+
+async def perform(session: Session, request: AccountRequest) -> bytes:
+    """Do what is asked; the text of the OK."""
+    match request:
+        case GetQuota():
+            return await imap_quota.get_quota(session, request)
+        case GetQuotaRoot():
+            return await imap_quota.get_quota_root(session, request)
+        case SetQuota():
+            return imap_quota.set_quota()
