@@ -38,7 +38,7 @@ class Account:
     senders: tuple[str, ...]  # further addresses to send as; "*@example.org" is a whole domain
     role: str  # user, domain-admin, admin
     quota: int  # octets, 0 is the domain's
-    quota_messages: int  # 0 is the domain's
+    quota_messages: int = 0  # 0 is the domain's
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ class WatchEvent:
 class Watcher:
     """One inotify instance; `fileno()` becomes readable when `read()` has events."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        """With a `limit`, WatchesExhausted comes at so many watches, before the kernel's own."""
+        self.limit = limit
         self._inotify = INotify(nonblocking=True)
         self._paths: dict[int, Path] = {}
 
@@ -50,6 +52,8 @@ class Watcher:
     def add(self, path: Path, mask: int) -> int:
         """Watch the folder or file `path`; the same path again changes its mask and returns the
         same descriptor. Raises WatchesExhausted, or OSError (FileNotFoundError …)."""
+        if self.limit is not None and len(self._paths) >= self.limit:
+            raise WatchesExhausted(str(path))
         try:
             wd = int(self._inotify.add_watch(str(path), mask))
         except OSError as error:

@@ -1,7 +1,8 @@
 """The open mailboxes of one process: each once, however many sessions use it.
 
 inotify tells what other processes and programs do; a mailbox in use takes it in at once, one that
-is only remembered notes it for the next time. Without watches left, every refresh looks itself.
+is only remembered notes it for the next time. Without watches left, every refresh looks itself,
+and mailboxes in use are refreshed every POLL_SECONDS.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from mailraven.store.errors import NoSuchMailbox, StoreFull, store_errors
 from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.mailbox import Mailbox
+from mailraven.store.polling import Poller
 
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
 PAUSE_AFTER_FAILURE = 10.0  # seconds until a mailbox that could not be refreshed is tried again
@@ -70,6 +72,7 @@ class MailStore:
         # Watch: whose, and of which folder. A folder has one watch though it was opened under
         # two names (RENAME), so several may share it.
         self._watched: dict[int, list[tuple[_Held, str]]] = {}
+        self._poller = Poller(self._unwatched, self._look_again)
         self._loop = asyncio.get_running_loop()
         if watcher is not None:
             self._loop.add_reader(watcher.fileno(), self._read_some_events)
@@ -120,6 +123,7 @@ class MailStore:
 
     def shut(self) -> None:
         """Close every mailbox and the watcher."""
+        self._poller.stop()
         for task in self._opening.values():
             task.cancel()
         for held in {*self._held.values(), *self._used.values()}:
@@ -210,6 +214,22 @@ class MailStore:
             path = held.mailbox.folder
             if not self._watch_folder(held, path, "new"):
                 self._unwatch(held)
+        if not held.mailbox.watched:
+            self._poller.start()
+
+    def _unwatched(self) -> list[_Held]:
+        """The mailboxes in use of which inotify tells nothing."""
+        return [h for h in self._used.values() if not h.mailbox.watched and not h.mailbox.gone]
+
+    def _look_again(self, held: _Held) -> None:
+        """Watch it if there are watches now, and take in what came meanwhile."""
+        path = held.mailbox.folder
+        self._watch(held, path)
+        if held.mailbox.watched and held.users and not self._watch_folder(held, path, "new"):
+            self._unwatch(held)
+        if held.mailbox.watched:
+            held.mailbox.hint_all()  # what happened before the watch
+        self._refresh_soon(held)
 
     def _release(self, held: _Held) -> None:
         held.users -= 1
@@ -274,6 +294,8 @@ class MailStore:
         if event.mask & inotify.IGNORED:  # the folder was removed; look without inotify
             self._unwatch(held)
             mailbox.hint_all()
+            if held.users:
+                self._poller.start()
             return
         if part == "new":
             self._refresh_soon(held)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mailraven.files import Watcher, WatchesExhausted
+from mailraven.files import Watcher
+from mailraven.files.watch import MOVED_TO
 from mailraven.mail.flags import DELETED, FLAGGED, SEEN
-from mailraven.store import account
+from mailraven.store import account, polling
 from mailraven.store.errors import MessageGone, NoSuchMailbox
 from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
@@ -280,12 +281,8 @@ def test_a_unique_part_that_comes_twice_is_two_messages(tmp_path: Path) -> None:
 
 
 def test_without_watches_left_a_refresh_looks_itself(tmp_path: Path) -> None:
-    class Exhausted(Watcher):
-        def add(self, path: Path, mask: int) -> int:
-            raise WatchesExhausted(str(path))
-
     async def story(_: MailStore, maildir: Path) -> None:
-        store = MailStore(Exhausted())
+        store = MailStore(Watcher(limit=0))
         inbox = await with_messages(store, maildir, 2)
         inbox.path(1).unlink()
         put(maildir, "new/one")
@@ -294,6 +291,52 @@ def test_without_watches_left_a_refresh_looks_itself(tmp_path: Path) -> None:
         store.shut()
 
     tell(tmp_path, story)
+
+
+@pytest.mark.parametrize("watches", [0, 2])
+def test_without_watches_left_mailboxes_in_use_are_looked_at_now_and_then(
+    tmp_path: Path, watches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "POLL_SECONDS", 0.01)
+
+    async def story(_: MailStore, maildir: Path) -> None:
+        store = MailStore(Watcher(limit=watches))
+        inbox = await with_messages(store, maildir, 2)
+        told: list[int] = []
+        inbox.attach(lambda: told.append(len(inbox.uids)))
+        put(maildir, "new/one")
+        await happens(lambda: told == [3])
+        inbox.path(1).unlink()
+        await happens(lambda: told[-1] == 2)
+        assert not inbox.watched
+        store.shut()
+
+    tell(tmp_path, story)
+
+
+def test_watches_that_come_free_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(polling, "POLL_SECONDS", 0.01)
+
+    async def story(_: MailStore, maildir: Path) -> None:
+        watcher = Watcher()
+        others = [watcher.add(folder, MOVED_TO) for folder in (maildir / "tmp", tmp_path)]
+        watcher.limit = 3
+        store = MailStore(watcher)
+        inbox = await with_messages(store, maildir, 1)
+        assert not inbox.watched
+        put(maildir, "new/one")
+        for wd in others:
+            watcher.remove(wd)
+        await happens(lambda: inbox.watched and len(inbox.uids) == 2)
+        monkeypatch.setattr(polling, "POLL_SECONDS", 60.0)
+        put(maildir, "new/two")
+        await happens(lambda: len(inbox.uids) == 3)  # told by inotify
+        store.shut()
+
+    tell(tmp_path, story)
+    assert capfd.readouterr().err.count('"not-watching"') == 1
 
 
 def test_a_file_older_than_1970_does_not_close_the_mailbox(tmp_path: Path) -> None:
