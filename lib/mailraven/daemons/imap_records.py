@@ -12,9 +12,12 @@ RECORDS_SIZE = 256 << 10  # octets of records in memory at a time
 async def read_records(session: Session, uids: Sequence[int]) -> list[bytes]:
     """The records of the first of these messages, about RECORDS_SIZE; b"" for what is gone."""
     mailbox = session.mailbox().mailbox
+    known = mailbox.summaries(uids)
+    if None not in known:
+        return [record for record in known if record is not None]
     records: list[bytes] = []
     size = 0
-    for uid, cached in zip(uids, mailbox.summaries(uids), strict=False):
+    for uid, cached in zip(uids, known, strict=False):
         if cached is None:
             await session.breathe()
         record = await _made(mailbox, uid) if cached is None else cached

@@ -1,12 +1,15 @@
 """inotify as a hint: what changed, so that nobody polls. The folder itself stays the truth."""
 
 import errno
+import fcntl
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import struct
+import sys
+import termios
 from pathlib import Path
+from typing import NamedTuple
 
-from inotify_simple import Event, INotify, flags, parse_events
+from inotify_simple import INotify, flags
 
 CREATE = int(flags.CREATE)
 DELETE = int(flags.DELETE)
@@ -20,14 +23,14 @@ Q_OVERFLOW = int(flags.Q_OVERFLOW)
 IGNORED = int(flags.IGNORED)
 
 SOME = 16 << 10  # octets; an event has 16 and its name
+_HEAD = struct.Struct("=iIII")  # inotify(7): wd, mask, cookie, length of the name with its zeros
 
 
 class WatchesExhausted(Exception):
     """The kernel gives this user no more watches (fs.inotify.max_user_watches): scan instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
+class WatchEvent(NamedTuple):
     """Something happened to `name` in the folder `path`; `path` is None when events were lost."""
 
     path: Path | None
@@ -75,24 +78,31 @@ class Watcher:
 
     def read(self) -> list[WatchEvent]:
         """All events that wait; never blocks."""
-        return self._known(self._inotify.read(timeout=0))
+        waiting = fcntl.ioctl(self.fileno(), termios.FIONREAD, bytes(4))
+        octets = int.from_bytes(waiting, sys.byteorder)
+        return self._take(octets) if octets else []
 
     def read_some(self) -> list[WatchEvent]:
         """A few hundred of the events that wait, for a loop that comes again; never blocks."""
+        return self._take(SOME)
+
+    def _take(self, octets: int) -> list[WatchEvent]:
         try:
-            return self._known(parse_events(os.read(self.fileno(), SOME)))
+            data = os.read(self.fileno(), octets)
         except BlockingIOError:
             return []
-
-    def _known(self, raw: Iterable[Event]) -> list[WatchEvent]:
-        events = []
-        for event in raw:
-            path = None if event.mask & Q_OVERFLOW else self._paths.get(event.wd)
-            if event.mask & IGNORED:
-                self._paths.pop(event.wd, None)
-            if path is None and not event.mask & Q_OVERFLOW:
+        events, at, paths = [], 0, self._paths
+        while at < len(data):
+            wd, mask, _, length = _HEAD.unpack_from(data, at)
+            start = at + _HEAD.size
+            at = start + length
+            path = None if mask & Q_OVERFLOW else paths.get(wd)
+            if mask & IGNORED:
+                paths.pop(wd, None)
+            if path is None and not mask & Q_OVERFLOW:
                 continue  # an event of a watch that was removed meanwhile
-            events.append(WatchEvent(path, event.mask, event.name, event.wd))
+            name = os.fsdecode(data[start:at].rstrip(b"\0")) if length else ""
+            events.append(WatchEvent(path, mask, name, wd))
         return events
 
     def close(self) -> None:

@@ -119,18 +119,28 @@ class Cache:
         """
         self.catch_up()  # or the file was cut: then nothing is where it was
         index, found, octets = self._index, list[bytes | None](), 0
-        for base in bases:
-            entry, record = index.get(base), None
-            if entry is not None:
-                record = self._first_read(base, entry) if entry >= 0 else self._sure(~entry)
-                if record is None:
-                    del index[base]
-                else:
-                    octets += len(record)
-            found.append(record)
+        window, origin, end = self._window, self._window_at, len(self._window)
+        for entry, base in zip(map(index.get, bases), bases, strict=True):
+            if entry is not None and entry < 0:  # read before, and mostly in the window
+                start, length = (~entry >> _LENGTH_BITS) - origin, ~entry & _LENGTH_MASK
+                if 0 <= start <= end - length:
+                    found.append(window[start : start + length])
+                    octets += length
+                    continue
             if octets > READ_AHEAD:
                 break
+            record = None if entry is None else self._fetch(base, entry)
+            window, origin, end = self._window, self._window_at, len(self._window)
+            found.append(record)
+            octets += len(record or b"")
         return found
+
+    def _fetch(self, base: str, entry: int) -> bytes | None:
+        """The record of an entry; one that is not whole is forgotten."""
+        record = self._first_read(base, entry) if entry >= 0 else self._sure(~entry)
+        if record is None:
+            del self._index[base]
+        return record
 
     def _first_read(self, base: str, entry: int) -> bytes | None:
         """The record at an entry that was never read; later its CRC is believed."""

@@ -180,14 +180,16 @@ class Mailbox:
             async with self._errors():
                 await self._refresh_once()
 
-    def hint(self, name: str) -> None:
-        """inotify: something happened to `name` in cur/. `refresh` looks at it."""
-        if self._scan_wanted:
-            return
+    def hint(self, name: str, *, left: bool) -> None:
+        """inotify: the file `name` has left cur/, or come into it. `refresh` looks at it.
+
+        What we did ourselves is no news: a message has come to the name that we know of it.
+        """
         state = self._folder.state
-        uid = state.by_base.get(split_name(name)[0])
-        is_known = uid is not None and state.file_name(state.place(uid)) == name
-        if not is_known or not os.path.lexists(f"{self._folder.cur}/{name}"):
+        base, suffix = split_name(name)
+        uid = state.by_base.get(base)
+        is_current = uid is not None and state.suffix(state.place(uid)) == suffix
+        if is_current is left and os.path.lexists(f"{self._folder.cur}/{name}") is not left:
             self.note(name)
 
     def note(self, name: str) -> None:

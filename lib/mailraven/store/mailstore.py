@@ -28,7 +28,8 @@ PAUSE_AFTER_FAILURE = 10.0  # seconds until a mailbox that could not be refreshe
 REMEMBERED_MESSAGES = 300_000  # in all of these
 
 _FILES = inotify.MOVED_TO | inotify.CREATE
-_CUR = _FILES | inotify.MOVED_FROM | inotify.DELETE
+_LEFT = inotify.MOVED_FROM | inotify.DELETE
+_CUR = _FILES | _LEFT
 _SELF = inotify.DELETE_SELF | inotify.MOVE_SELF
 _FOLDER = inotify.MODIFY | inotify.MOVED_TO | _SELF
 _MASKS = {"": _FOLDER, "new": _FILES, "cur": _CUR}  # by folder within the mailbox
@@ -304,7 +305,7 @@ class MailStore:
             if held.users == 0:
                 mailbox.note(event.name)  # looked at when somebody comes
                 return
-            mailbox.hint(event.name)
+            mailbox.hint(event.name, left=bool(event.mask & _LEFT))
         if held.users == 0:
             return
         relevant = event.name == JOURNAL_NAME or mailbox.has_hints

@@ -145,8 +145,12 @@ class MailboxState:
 
     def file_name(self, at: int) -> str:
         """The name in cur/ of the message at index `at`."""
+        return self.bases[at] + self.suffix(at)
+
+    def suffix(self, at: int) -> str:
+        """What follows the unique part in that name."""
         odd = self.odd.get(self.uids[at]) if self.odd else None
-        return self.bases[at] + (suffix_of(self.masks[at]) if odd is None else odd)
+        return suffix_of(self.masks[at]) if odd is None else odd
 
     def file_names(self) -> list[str]:
         """The names in cur/ of all messages, in order of UID."""
