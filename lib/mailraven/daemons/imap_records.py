@@ -1,10 +1,9 @@
 """The summary records of messages for FETCH and SEARCH, made where the cache has none."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from mailraven.daemons.imap_session import Session
-from mailraven.store.errors import MessageGone
-from mailraven.store.mailbox import Mailbox
 
 RECORDS_SIZE = 256 << 10  # octets of records in memory at a time
 
@@ -17,19 +16,14 @@ async def read_records(session: Session, uids: Sequence[int]) -> list[bytes]:
         return [record for record in known if record is not None]
     records: list[bytes] = []
     size = 0
-    for uid, cached in zip(uids, known, strict=False):
+    while len(records) < len(known) and size <= RECORDS_SIZE:
+        at = len(records)
+        cached = known[at]
         if cached is None:
             await session.breathe()
-        record = await _made(mailbox, uid) if cached is None else cached
-        records.append(record)
-        size += len(record)
-        if size > RECORDS_SIZE:
-            break
+            missing = takewhile(lambda at: known[at] is None, range(at, len(known)))
+            records += await mailbox.make_summaries([uids[at] for at in missing])
+        else:
+            records.append(cached)
+        size += sum(map(len, records[at:]))
     return records
-
-
-async def _made(mailbox: Mailbox, uid: int) -> bytes:
-    try:
-        return await mailbox.make_summary(uid)
-    except MessageGone:
-        return b""

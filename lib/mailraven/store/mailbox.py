@@ -299,9 +299,9 @@ class Mailbox:
         """The records that are cached, of the first of `uids` only; see MessageReader."""
         return self._reader.summaries(uids)
 
-    async def make_summary(self, uid: int) -> bytes:
-        """A record that is not cached. Raises MessageGone."""
-        return await self._reader.make_summary(uid)
+    async def make_summaries(self, uids: Sequence[int]) -> list[bytes]:
+        """Records that are not cached, of the first of `uids`; b"" for what is gone."""
+        return await self._reader.make_summaries(uids)
 
     def close(self) -> None:
         """Give descriptors back; the object is of no use then."""

@@ -20,7 +20,9 @@ from mailraven.store.errors import MessageGone, store_errors
 from mailraven.store.folder import MailboxFolder, in_thread, slices, stamp_of
 from mailraven.store.maildir import split_name
 
-THREAD_SIZE = 64 << 10  # octets: the structure of a larger message is parsed off the loop
+REMEMBER_SIZE = 64 << 10  # octets of messages that are parsed without a thread
+THREAD_SIZE = 1 << 20  # octets of messages that are parsed in a thread before the next turn
+THREAD_MESSAGES = 100  # at most so many
 LOOK_AGAIN = 3  # tries to find a file that another program renames under our hands
 
 
@@ -82,20 +84,25 @@ class MessageReader:
             return self.cache.get_some(state.bases[first : first + len(uids)])
         return self.cache.get_some(list(map(self._base_of, uids)))
 
-    async def make_summary(self, uid: int) -> bytes:
-        """Make the record anew and cache it; a large message is parsed in a thread.
+    async def make_summaries(self, uids: Sequence[int]) -> list[bytes]:
+        """Make records anew and cache them, of the first of `uids`: at least one, in a thread.
 
-        Raises MessageGone.
+        A message that is gone has b"".
         """
-        fd, state = self.open(uid), self._folder.state
-        at = state.place(uid)
-        base = state.bases[at]
-        if state.sizes[at] > THREAD_SIZE:
-            record = await in_thread(_summarized, fd)
-        else:
-            record = _summarized(fd)
-        self.cache.put(base, record)
-        return record
+        wanted, octets, state = list[tuple[str, str]](), 0, self._folder.state
+        for uid in uids[:THREAD_MESSAGES]:
+            at = state.place(uid)
+            wanted.append((self._folder.path_of(at), state.bases[at]) if at >= 0 else ("", ""))
+            octets += state.sizes[at] if at >= 0 else 0
+            if octets > THREAD_SIZE:
+                break
+        records = await in_thread(_make_records, self._folder.path, wanted)
+        for number, (uid, (path, base)) in enumerate(zip(uids, wanted, strict=False)):
+            if path and not records[number]:  # renamed, or gone
+                with suppress(MessageGone):
+                    records[number] = await in_thread(_summarized, self.open(uid))
+                    self.cache.put(base, records[number])
+        return records
 
     async def remember(self, uids: Sequence[int], messages: Sequence[AppendData]) -> None:
         """Cache the records of messages just appended, while they are at hand."""
@@ -104,7 +111,7 @@ class MessageReader:
             at, size = state.place(uid), sum(map(len, data.parts))
             if at >= 0 and data.spilled is None and size == state.sizes[at] <= RECORD_LIMIT:
                 fresh.append((state.bases[at], data.parts))
-        if sum(len(part) for _, parts in fresh for part in parts) > THREAD_SIZE:
+        if sum(len(part) for _, parts in fresh for part in parts) > REMEMBER_SIZE:
             await in_thread(_remember, self._folder.path, fresh)
         else:
             _remember(self._folder.path, fresh)
@@ -165,6 +172,22 @@ def _remember(folder: str, messages: Iterable[tuple[str, Sequence[bytes]]]) -> N
     records = [make_record(base, b"".join(parts)) for base, parts in messages]
     with suppress(OSError):  # a full disk: the cache is disposable
         append_records(folder, records)
+
+
+def _make_records(folder: str, wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+    """The records of the messages with these paths and bases, cached too; b"" without a file."""
+    with store_errors():
+        records = [_record_at(path) for path, _ in wanted]
+    pairs = zip(wanted, records, strict=True)
+    with suppress(OSError):
+        append_records(folder, [encode_record(base, made) for (_, base), made in pairs if made])
+    return records
+
+
+def _record_at(path: str) -> bytes:
+    with suppress(FileNotFoundError, MessageGone):
+        return _summarized(_open(path))
+    return b""
 
 
 def _summarized(fd: int) -> bytes:
