@@ -2,6 +2,7 @@
 
 import asyncio
 
+from mailraven.daemons.imap_metadata import list_behind
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import (
     Create,
@@ -43,6 +44,8 @@ async def list_mailboxes(session: Session, request: List) -> bytes:
         )
         if request.status and entry.has_status:
             await _status_behind(session, entry, request.status)
+        if request.metadata and entry.has_status:
+            await list_behind(session, entry.name, request.metadata)
         await session.drain()
     return done
 

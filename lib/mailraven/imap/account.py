@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mailraven.imap.grammar import Cursor
+from mailraven.imap.metadata import GetMetadata, SetMetadata, get_metadata, set_metadata
 from mailraven.imap.quota import (
     GetQuota,
     GetQuotaRoot,
@@ -12,10 +13,12 @@ from mailraven.imap.quota import (
     set_quota,
 )
 
-AccountRequest = GetQuota | GetQuotaRoot | SetQuota
+AccountRequest = GetQuota | GetQuotaRoot | SetQuota | GetMetadata | SetMetadata
 
 WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], AccountRequest]] = {
     b"GETQUOTA": get_quota,
     b"GETQUOTAROOT": get_quota_root,
     b"SETQUOTA": set_quota,
+    b"GETMETADATA": get_metadata,
+    b"SETMETADATA": set_metadata,
 }

@@ -112,7 +112,8 @@ class Unsubscribe:
 class List:
     """LIST (RFC 3501 §6.3.8, RFC 5258) or LSUB when `lsub`; options in capitals.
 
-    `status` are the items of RETURN (STATUS (...)) (RFC 5819).
+    `status` are the items of RETURN (STATUS (...)) (RFC 5819), `metadata` the entries of RETURN
+    (METADATA (...)) (RFC 9590).
     """
 
     reference: str
@@ -122,6 +123,7 @@ class List:
     status: tuple[bytes, ...] = ()
     extended: bool = False
     lsub: bool = False
+    metadata: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from mailraven.imap.commands import Create, List, Status
 from mailraven.imap.grammar import Cursor
+from mailraven.imap.metadata import entries
 from mailraven.mail.errors import PeerError
 
 SELECTION = frozenset({b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"})
@@ -41,32 +42,45 @@ def list_mailboxes(cursor: Cursor) -> List:
         raise PeerError("too many patterns")
     returned: frozenset[bytes] | None = None
     status: tuple[bytes, ...] = ()
+    metadata: tuple[bytes, ...] = ()
     if not cursor.at_end():
-        returned, status = _return_options(cursor)
-    extended = selection is not None or several or returned is not None
+        returned, status, metadata = _return_options(cursor)
     return List(
-        reference, patterns, selection or frozenset(), returned or frozenset(), status, extended
+        reference,
+        patterns,
+        selection or frozenset(),
+        returned or frozenset(),
+        status,
+        extended=selection is not None or several or returned is not None,
+        metadata=metadata,
     )
 
 
-def _return_options(cursor: Cursor) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+def _return_options(
+    cursor: Cursor,
+) -> tuple[frozenset[bytes], tuple[bytes, ...], tuple[bytes, ...]]:
+    """The options, the items of STATUS, the entries of METADATA."""
     cursor.space()
     if cursor.keyword() != b"RETURN":
         raise cursor.fail("RETURN before")
     cursor.space()
     status: list[bytes] = []
+    metadata: list[bytes] = []
 
     def option() -> bytes:
         name = cursor.keyword()
         if name == b"STATUS":
             cursor.space()
             status.extend(status_items(cursor))
+        elif name == b"METADATA":
+            cursor.space()
+            metadata.extend(entries(cursor))
         elif name not in RETURN:
             raise PeerError("unknown return option")
         return name
 
     options = cursor.parenthesised(option, may_be_empty=True)
-    return frozenset(options), tuple(status)
+    return frozenset(options), tuple(status), tuple(metadata)
 
 
 def lsub(cursor: Cursor) -> List:

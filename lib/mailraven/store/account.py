@@ -40,6 +40,7 @@ SUBSCRIPTIONS = "mailraven.subscriptions"
 SPECIAL_USE = "mailraven.special-use"
 SUBSCRIPTION_LIMIT = 10_000  # names of one account: each LIST goes through them
 SUBSCRIPTION_SIZE = 512 << 10  # characters in all these names
+METADATA = "mailraven.metadata"  # annotations of a mailbox; see metadata.py
 ACCOUNT_LOCK = "mailraven.account.lock"
 FIRST_MAILBOXES = {
     "Sent": "\\Sent",
@@ -139,6 +140,7 @@ def rename(maildir: Path, old: str, new: str) -> None:
         create(maildir, new)
         with store_errors():
             _move_messages(maildir, place_of(maildir, new))
+            _copy_metadata(maildir, place_of(maildir, new))
         return
     with store_errors(), _locked(maildir):
         moves = _moves(maildir, old, new)
@@ -216,6 +218,12 @@ def _move_messages(inbox: Path, target: Path) -> None:
                 if not path.name.startswith("."):
                     path.rename(target / place / path.name)
             fsync_dir(target / place)
+
+
+def _copy_metadata(inbox: Path, target: Path) -> None:
+    """Annotations of INBOX are its own and the new mailbox's as well. RFC 5464 §3.3"""
+    with suppress(FileNotFoundError):
+        write_atomically(target / METADATA, (inbox / METADATA).read_bytes(), 0o660)
 
 
 def _rename_special_use(maildir: Path, old: str, new: str) -> None:
