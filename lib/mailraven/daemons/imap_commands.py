@@ -11,6 +11,7 @@ from mailraven.daemons import (
     imap_messages,
     imap_search,
     imap_select,
+    imap_sort,
 )
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_selected import Telling
@@ -81,6 +82,9 @@ async def _conclude(
     commands_total.labels(type(request).__name__, status.decode("ascii")).inc()
     if isinstance(request, NUMBERED):
         session.announce(told=Telling(request.by_uid, request.by_uid))
+    elif isinstance(request, (commands.Sort, commands.Thread)):
+        by_uid = request.search.by_uid
+        session.announce(told=Telling(by_uid, by_uid))  # RFC 5256 §3: as after SEARCH
     elif session.selected and not session.selected.mailbox.gone:
         await session.catch_up()
     session.engine.finish(status, text)
@@ -103,8 +107,8 @@ async def perform(session: Session, request: commands.Request) -> bytes:
             return await imap_fetch.fetch(session, request)
         case commands.Store():
             return await imap_messages.store(session, request)
-        case commands.Search():
-            return await imap_search.search(session, request)
+        case commands.Search() | commands.Sort() | commands.Thread():
+            return await _perform_search(session, request)
         case commands.Copy():
             return await imap_messages.copy(session, request)
         case commands.Expunge():
@@ -114,6 +118,19 @@ async def perform(session: Session, request: commands.Request) -> bytes:
         case commands.Idle():
             return await imap_idle.idle(session)
     return await _perform_session(session, request)
+
+
+async def _perform_search(
+    session: Session, request: commands.Search | commands.Sort | commands.Thread
+) -> bytes:
+    """The same for what finds messages."""
+    match request:
+        case commands.Search():
+            return await imap_search.search(session, request)
+        case commands.Sort():
+            return await imap_sort.sort(session, request)
+        case commands.Thread():
+            return await imap_sort.thread(session, request)
 
 
 async def _perform_session(session: Session, request: commands.Request) -> bytes:

@@ -63,11 +63,12 @@ async def _with_records(
     session: Session, places: Sequence[range], wanted: Plan
 ) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
     """The places in pieces, each with the records of its messages if any are wanted."""
-    uids = session.mailbox().view.uids
+    selected = session.mailbox()
+    mailbox, uids = selected.mailbox, selected.view.uids
     for whole in _parts(places, READ_CHUNK if wanted.sections else CHUNK):
         part = whole
         while wanted.needs_records and part:
-            records = await read_records(session, _column(uids, part))
+            records = await read_records(session, mailbox, _column(uids, part))
             yield part[: len(records)], records
             part = part[len(records) :]
         if part:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from mailraven.daemons.imap_session import Session
+from mailraven.store.mailbox import Mailbox
 
+LONG_RECORD = 32 << 10  # octets; who has so long a header may have much to decode in it
 RECORDS_SIZE = 256 << 10  # octets of records in memory at a time
 
 
-async def read_records(session: Session, uids: Sequence[int]) -> list[bytes]:
+async def read_records(session: Session, mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:
     """The records of the first of these messages, about RECORDS_SIZE; b"" for what is gone."""
-    mailbox = session.mailbox().mailbox
     known = mailbox.summaries(uids)
     if None not in known:
         return [record for record in known if record is not None]

@@ -11,13 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mailraven.daemons.imap_records import read_records
+from mailraven.daemons.imap_columns import header_columns, worthwhile
+from mailraven.daemons.imap_records import LONG_RECORD, read_records
 from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Search
 from mailraven.imap.errors import Refusal
-from mailraven.imap.search import CHARSETS, SearchView, matches, narrow, reads_messages, sieve
-from mailraven.imap.search_keys import SearchKey, asks_modseq
+from mailraven.imap.search import (
+    CHARSETS,
+    SearchView,
+    marked,
+    matches,
+    narrow,
+    reads_messages,
+    sieve,
+)
+from mailraven.imap.search_keys import And, SearchKey, asks_modseq
 from mailraven.imap.search_results import chosen, esearch_line, search_line
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.errors import PermanentError, TemporaryError
@@ -28,7 +37,6 @@ from mailraven.store.mailbox import Mailbox
 SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
 RECORDS = 500  # messages whose records are asked for together
-LONG_RECORD = 32 << 10  # octets; who has so long a header may have much to decode in it
 BAD_CHARSET = f"[BADCHARSET ({b' '.join(CHARSETS).decode()})] unknown charset"
 HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
 
@@ -62,19 +70,10 @@ async def search(session: Session, request: Search) -> bytes:
     """SEARCH and UID SEARCH"""
     selected, returned = session.mailbox(), request.returned
     saves = returned is not None and b"SAVE" in returned
-    try:
-        if request.unknown_charset:
-            raise Refusal(BAD_CHARSET)
-        found = await matching(session, request.key)
-    except (Refusal, TemporaryError, PermanentError):
-        if saves:
-            selected.saved = array("L")  # RFC 5182 §2.1: NO empties it, BAD leaves it
-        raise
+    found = await found_by(session, request)
     uids = selected.view.uids
     numbers = [uids[place] if request.by_uid else place + 1 for place in found]
-    modseq = 0
-    if asks_modseq(request.key):
-        modseq = _highest(selected, chosen(returned or frozenset(), found))
+    modseq = highest_modseq(selected, request, found)
     if returned is None:
         session.send(search_line(numbers, modseq))
         return b"searched"
@@ -84,26 +83,46 @@ async def search(session: Session, request: Search) -> bytes:
     return b"searched"
 
 
-def _highest(selected: Selected, places: Sequence[int]) -> int:
-    """The highest MODSEQ at these places of the view, 0 without any."""
+async def found_by(session: Session, request: Search) -> list[int]:
+    """The places that the keys of SEARCH, SORT or THREAD match. Raises Refusal."""
+    selected, returned = session.mailbox(), request.returned
+    try:
+        if request.unknown_charset:
+            raise Refusal(BAD_CHARSET)
+        return await matching(session, selected, request.key)
+    except (Refusal, TemporaryError, PermanentError):
+        if returned is not None and b"SAVE" in returned:
+            selected.saved = array("L")  # RFC 5182 §2.1: NO empties it, BAD leaves it
+        raise
+
+
+def highest_modseq(selected: Selected, request: Search, found: Sequence[int]) -> int:
+    """The highest MODSEQ of what is `found`, as ordered; 0 if nobody asks. RFC 4731 §3.2"""
+    if not asks_modseq(request.key):
+        return 0
     modseqs = selected.column(selected.mailbox.modseqs)
-    return max((modseqs[place] for place in places), default=0)
+    meant = chosen(request.returned or frozenset(), found)
+    return max((modseqs[place] for place in meant), default=0)
 
 
-async def matching(session: Session, key: SearchKey) -> list[int]:
+async def matching(session: Session, selected: Selected, key: SearchKey) -> list[int]:
     """The places of all messages of the view that match `key`, ascending."""
-    selected = session.mailbox()
     view = _search_view(selected, key)
     places, rest = narrow(key, view)
     if rest is None:
         return places
+    if worthwhile(session, selected.mailbox, rest, len(places)):
+        settled = await header_columns(session, selected.mailbox, rest, view.uids)
+        places, rest = narrow(And((marked(places, len(view.uids)), settled)), view)
+        if rest is None:
+            return places
     found: list[int] = []
     in_files = reads_messages(rest)
     for whole in _parts(places, view.sizes) if in_files else _pieces(places):
         part = whole
         while part:
             uids = [view.uids[place] for place in part]
-            records = await read_records(session, uids)
+            records = await read_records(session, selected.mailbox, uids)
             if in_files:
                 batch = list(zip(part, uids, records, strict=False))
                 found += await _search_files(selected.mailbox, rest, batch)

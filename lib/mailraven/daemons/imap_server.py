@@ -1,11 +1,12 @@
 """What all sessions of one imapd process share, and what it counts."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Imap
+from mailraven.daemons.imap_column_store import ColumnStore
 from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
 from mailraven.observe import log, metrics
@@ -29,6 +30,7 @@ class ImapServer:
     auth: AuthClient
     store: MailStore
     certificate: ServerTls | None = None
+    columns: ColumnStore = field(default_factory=ColumnStore)
 
     @property
     def settings(self) -> Imap:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mailraven.imap.account import AccountRequest
 from mailraven.imap.search_keys import SearchKey
 from mailraven.imap.sequence import SequenceSet
+from mailraven.imap.sort import Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,22 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """SORT (RFC 5256 §3): SEARCH whose results are in the order of `criteria`."""
+
+    search: Search
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """THREAD (RFC 5256 §3); the algorithm in capitals."""
+
+    search: Search
+    algorithm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """BODY[section]<partial> and the RFC822 items that mean one. RFC 3501 §6.4.5
 
@@ -296,6 +313,8 @@ Request = (
     | Unselect
     | Expunge
     | Search
+    | Sort
+    | Thread
     | Fetch
     | Store
     | Copy

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from mailraven.imap.commands import Enable, Fetch, List, Request, Search, Select, Status, Store
+from mailraven.imap.commands import (
+    Enable,
+    Fetch,
+    List,
+    Request,
+    Search,
+    Select,
+    Sort,
+    Status,
+    Store,
+    Thread,
+)
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.search_keys import asks_modseq
 from mailraven.mail.errors import PeerError
@@ -58,4 +69,6 @@ def enables_condstore(request: Request) -> bool:
             return request.unchanged_since is not None
         case Search():
             return asks_modseq(request.key)
+        case Sort() | Thread():
+            return asks_modseq(request.search.key)
     return False

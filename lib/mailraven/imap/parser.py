@@ -9,6 +9,7 @@ from mailraven.imap.condstore import modifiers, modseq_behind, nothing_behind
 from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
 from mailraven.imap.search_grammar import search
+from mailraven.imap.sort_grammar import sort, thread
 from mailraven.imap.states import State, permit
 from mailraven.mail.errors import PeerError
 
@@ -158,7 +159,7 @@ def _copy(cursor: Cursor, *, by_uid: bool = False, move: bool = False) -> Reques
 
 
 def _uid(cursor: Cursor) -> Request:
-    """UID COPY, FETCH, SEARCH, STORE; MOVE (RFC 6851) and EXPUNGE (RFC 4315 §2.1)."""
+    """UID COPY, FETCH, SEARCH, SORT, STORE, THREAD; MOVE (RFC 6851) and EXPUNGE (RFC 4315 §2.1)."""
     parse = BY_UID.get(cursor.keyword())
     if not parse:
         raise PeerError("unknown UID command")
@@ -197,6 +198,8 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"STATUS": lists.status,
     b"APPEND": _append,
     b"SEARCH": search,
+    b"SORT": sort,
+    b"THREAD": thread,
     b"FETCH": _fetch,
     b"STORE": _store,
     b"COPY": _copy,
@@ -211,5 +214,7 @@ BY_UID: dict[bytes, Callable[[Cursor], Request]] = {
     b"FETCH": lambda cursor: _fetch(cursor, by_uid=True),
     b"STORE": lambda cursor: _store(cursor, by_uid=True),
     b"SEARCH": lambda cursor: search(cursor, by_uid=True),
+    b"SORT": lambda cursor: sort(cursor, by_uid=True),
+    b"THREAD": lambda cursor: thread(cursor, by_uid=True),
     b"EXPUNGE": lambda cursor: commands.Expunge(cursor.sequence_set()),
 }

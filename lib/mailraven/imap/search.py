@@ -159,6 +159,42 @@ def _within(day: int, first: int | None, last: int | None) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
 
 
+def marked(places: Iterable[int], length: int) -> Settled:
+    """The key that matches exactly these of `length` places."""
+    column = bytearray(length)
+    for place in places:
+        column[place] = 1
+    return Settled(bytes(column))
+
+
+def header_keys(key: SearchKey) -> list[HeaderContains | SentDays]:
+    """The keys within `key` that columns of header facts can answer; see header_settled."""
+    match key:
+        case HeaderContains(name, _) if name.lower() in COMMON_FIELDS:
+            return [key]
+        case SentDays():
+            return [key]
+        case Not(inner):
+            return header_keys(inner)
+        case Or(left, right):
+            return header_keys(left) + header_keys(right)
+        case And(keys):
+            return [found for inner in keys for found in header_keys(inner)]
+    return []
+
+
+def header_settled(key: SearchKey, settle: Callable[[SearchKey], Settled]) -> SearchKey:
+    """`key` with each of its header_keys settled by `settle`."""
+    match key:
+        case Not(inner):
+            return Not(header_settled(inner, settle))
+        case Or(left, right):
+            return Or(header_settled(left, settle), header_settled(right, settle))
+        case And(keys):
+            return And(tuple(header_settled(inner, settle) for inner in keys))
+    return settle(key) if header_keys(key) else key
+
+
 # ---- columns --------------------------------------------------------------------------------
 
 

@@ -18,20 +18,28 @@ HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
 
 def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
     """SEARCH [RETURN (options)] [CHARSET name] 1*key. Raises PeerError."""
-    returned = _return_options(cursor)
+    returned = return_options(cursor)
     if cursor.data[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
-        cursor.at += 8
-        charset = cursor.astring().upper()
         if cursor.utf8:
             raise PeerError("CHARSET is not allowed after ENABLE UTF8=ACCEPT")  # RFC 6855 §3
-        if charset not in CHARSETS:
-            cursor.at = len(cursor.data)  # whatever the strings mean
-            return Search(keys.All(), by_uid, returned, unknown_charset=True)
-        cursor.space()
+        cursor.at += 8
+        return search_program(cursor, returned, by_uid=by_uid)
     return Search(_keys(cursor), by_uid, returned)
 
 
-def _return_options(cursor: Cursor) -> frozenset[bytes] | None:
+def search_program(
+    cursor: Cursor, returned: frozenset[bytes] | None, *, by_uid: bool = False
+) -> Search:
+    """charset 1*(SP search-key): how SORT and THREAD have it, too. RFC 5256 §5"""
+    charset = cursor.astring().upper()
+    if charset not in CHARSETS:
+        cursor.at = len(cursor.data)  # whatever the strings mean
+        return Search(keys.All(), by_uid, returned, unknown_charset=True)
+    cursor.space()
+    return Search(_keys(cursor), by_uid, returned)
+
+
+def return_options(cursor: Cursor) -> frozenset[bytes] | None:
     """RETURN and its list, of which the empty one means ALL. RFC 4731 §3.1"""
     if cursor.data[cursor.at : cursor.at + 7].upper() != b"RETURN ":
         return None

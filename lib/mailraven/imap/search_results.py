@@ -12,7 +12,13 @@ ENDS = frozenset({b"MIN", b"MAX"})
 def search_line(numbers: Sequence[int], modseq: int = 0) -> bytes:
     """SEARCH; `modseq` is the highest of the matches or 0. RFC 3501 §7.2.5, RFC 7162 §3.1.6"""
     tail = b" (MODSEQ %d)" % modseq if modseq else b""
-    return b"* SEARCH%b%b\r\n" % (b"".join([b" %d" % number for number in numbers]), tail)
+    found = " ".join(map(str, numbers)).encode("ascii")
+    return b"* SEARCH%b%b%b\r\n" % (b" " if found else b"", found, tail)
+
+
+def sort_line(numbers: Sequence[int], modseq: int = 0) -> bytes:
+    """SORT, numbers in their order; `modseq` as for SEARCH. RFC 5256 §4, RFC 7162 §3.1.5"""
+    return b"* SORT" + search_line(numbers, modseq)[len(b"* SEARCH") :]
 
 
 def esearch_line(

@@ -81,6 +81,28 @@ def may_hold(record: bytes, text: str) -> bool:
     return octets in (unfold(headers) if b" " in octets or b"\t" in octets else headers).lower()
 
 
+FIELD = b"\xfe"  # before each field in what folded_fields gives; no octet of UTF-8
+
+
+def folded_fields(name: bytes) -> Callable[[bytes], bytes]:
+    """Gives of a record all fields called `name`, of COMMON_FIELDS: FIELD, then text as UTF-8."""
+
+    def extract(record: bytes) -> bytes:
+        hays = map(_hay_of_field, every(headers_of(record), name))
+        return b"".join([FIELD + (hay if isinstance(hay, bytes) else _octets(hay)) for hay in hays])
+
+    return extract
+
+
+def folded_needle(text: str) -> bytes:
+    """What to look for in the octets that folded_fields gives."""
+    return _octets(needle_of(text).text) if text else FIELD
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 class MessageFacts:
     """One message under search, at `place`.
 
