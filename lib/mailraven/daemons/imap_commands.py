@@ -87,6 +87,10 @@ async def _conclude(
         session.announce(told=Telling(by_uid, by_uid))  # RFC 5256 §3: as after SEARCH
     elif session.selected and not session.selected.mailbox.gone:
         await session.catch_up()
+    if session.qresync and session.selected and session.selected.view.gone:
+        # VANISHED waits, while MODSEQs above it may have been told: the client must not count
+        # these. RFC 7162 §3.2.1, §6
+        session.send(session.selected.highest_modseq_line())
     session.engine.finish(status, text)
     session.leave_if_lost()
 
@@ -201,5 +205,6 @@ def _enable(session: Session, names: tuple[bytes, ...]) -> bytes:
     enabled = [name for name in dict.fromkeys(names) if name in ENABLABLE]
     if b"UTF8=ACCEPT" in enabled:
         session.engine.utf8 = True
+    session.qresync |= b"QRESYNC" in enabled
     session.send(b"* ENABLED" + b"".join([b" " + name for name in enabled]) + b"\r\n")
     return b"enabled"

@@ -11,6 +11,7 @@ from itertools import compress
 from mailraven.daemons.imap_binary import Encodings, find_encodings, send_binary
 from mailraven.daemons.imap_messages import GONE
 from mailraven.daemons.imap_records import read_records
+from mailraven.daemons.imap_resync import tell_vanished
 from mailraven.daemons.imap_sections import OpenMessage
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
@@ -31,6 +32,8 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     selected = session.mailbox()
     wanted = plan(request.items, by_uid=request.by_uid)
     places = selected.places(request.numbers, by_uid=request.by_uid)
+    if request.vanished:
+        tell_vanished(session, request)
     if request.changed_since is not None:
         places = _changed(selected, places, request.changed_since)
     own: set[int] = set()
@@ -56,6 +59,7 @@ async def fetch(session: Session, request: Fetch) -> bytes:
 def _changed(selected: Selected, places: Sequence[range], since: int) -> list[range]:
     """Those places whose messages have a MODSEQ above `since`. RFC 7162 §3.1.4.1"""
     modseqs = selected.column(selected.mailbox.modseqs)
+    since = selected.mailbox.state.trusted(since)
     return ranges_of(place for span in places for place in span if modseqs[place] > since)
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from mailraven.daemons.imap_quota import demand_room_for
-from mailraven.daemons.imap_select import deleted_uids
-from mailraven.daemons.imap_selected import Selected, Telling
+from mailraven.daemons.imap_selected import Selected, Telling, deleted_uids
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Copy, Expunge, Store
 from mailraven.imap.errors import Refusal
@@ -29,12 +28,12 @@ async def store(session: Session, request: Store) -> bytes:
     result = await selected.mailbox.set_flags(uids, request.mode, mask, since)
     session.announce_keywords()
     if not request.silent:
-        await _show_flags(session, uids, with_uid=request.by_uid)
+        await show_flags(session, uids, with_uid=request.by_uid)
     elif session.condstore:
         # Even in silence the client must learn the new MODSEQs. RFC 7162 §3.1.3
         done = result.changed if since is None else set(uids).difference(result.failed)
         await _show_modseqs(session, sorted(done))
-        await _show_flags(session, sorted(result.failed), with_uid=True)
+        await show_flags(session, sorted(result.failed), with_uid=True)
     told = Telling(may_expunge=request.by_uid, with_uid=request.by_uid)
     missing = any(selected.mailbox.place(uid) < 0 for uid in uids)
     session.announce(frozenset(result.changed + result.failed), told=told)
@@ -60,7 +59,8 @@ async def _show_modseqs(session: Session, uids: Sequence[int]) -> None:
         await session.drain()
 
 
-async def _show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -> None:
+async def show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -> None:
+    """FETCH responses with the flags of these messages, as fast as the client reads."""
     selected = session.mailbox()
     for start in range(0, len(uids), CHUNK):
         lines = [selected.flag_line(uid, with_uid=with_uid) for uid in uids[start : start + CHUNK]]
@@ -104,7 +104,7 @@ async def copy(session: Session, request: Copy) -> bytes:
     if not request.move:
         return code + b"copied"
     session.send(b"* OK %bmoved\r\n" % code)  # before the EXPUNGEs. RFC 6851 §4.3
-    return b"moved"
+    return await _highest(session) + b"moved"
 
 
 async def _open_target(session: Session, name: str) -> Mailbox:
@@ -127,7 +127,15 @@ async def expunge(session: Session, request: Expunge) -> bytes:
         named = set(selected.uids(selected.places(request.uids, by_uid=True)))
         uids = [uid for uid in uids if uid in named]
     await selected.mailbox.expunge(uids)
-    return b"expunged"
+    return await _highest(session) + b"expunged" if uids else b"expunged"
+
+
+async def _highest(session: Session) -> bytes:
+    """HIGHESTMODSEQ, behind all news: the client knows everything up to it. RFC 7162 §3.2.7"""
+    if not session.qresync:
+        return b""
+    await session.catch_up()
+    return b"[HIGHESTMODSEQ %d] " % session.mailbox().modseq_told
 
 
 def _writable(session: Session) -> Selected:

@@ -1,27 +1,33 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 §6.3.1, §6.4, RFC 3691)."""
 
-from itertools import compress
-
-from mailraven.daemons.imap_selected import Selected, flags_lines
+from mailraven.daemons.imap_resync import demand_qresync, tell_changes
+from mailraven.daemons.imap_selected import Selected, deleted_uids, flags_lines
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Select
 from mailraven.imap.view import View
-from mailraven.mail.flags import DELETED, SEEN, FlagNames
+from mailraven.mail.flags import SEEN, FlagNames
 from mailraven.store.mailbox import Mailbox
 
 
 async def select(session: Session, request: Select) -> bytes:
     """Open a mailbox; the one open before is left even if this fails. RFC 3501 §6.3.1"""
-    await session.deselect()
+    if request.resync:
+        demand_qresync(session)
+    if session.selected:
+        await session.deselect()
+        session.send(b"* OK [CLOSED] the mailbox before is closed\r\n")  # RFC 7162 §3.2.11
     session.condstore |= request.condstore
     account = session.owner()
     mailbox = await session.server.store.open(account.maildir, request.mailbox)
     session.selected = selected = _selected(mailbox, request)
     selected.condstore = session.condstore
+    selected.vanishes = session.qresync
     mailbox.attach(session.on_change)
     await selected.claim_recent()
     selected.recent_told = selected.view.recent_count()
     session.send(_facts(selected))
+    if request.resync:
+        await tell_changes(session, request.resync)
     return b"[READ-ONLY] examined" if request.read_only else b"[READ-WRITE] selected"
 
 
@@ -79,11 +85,3 @@ async def check(session: Session) -> bytes:
     if session.selected:
         await session.selected.mailbox.refresh()
     return b"done"
-
-
-def deleted_uids(selected: Selected) -> list[int]:
-    """UIDs with \\Deleted that the client knows; what came later is not meant."""
-    mailbox, view = selected.mailbox, selected.view
-    known = view.uids[view.exists - 1] if view.exists else 0
-    deleted = compress(mailbox.uids, [mask & DELETED for mask in mailbox.masks])
-    return [uid for uid in deleted if uid <= known]

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import compress
 
 from mailraven.imap.sequence import (
     SAVED,
@@ -12,10 +13,11 @@ from mailraven.imap.sequence import (
     places_of_numbers,
     places_of_saved,
     places_of_uids,
+    set_wire,
 )
 from mailraven.imap.view import News, View
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.mail.flags import RECENT, FlagNames
+from mailraven.mail.flags import DELETED, RECENT, FlagNames
 from mailraven.store.mailbox import Mailbox
 
 SYSTEM_FLAG_WORDS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
@@ -41,6 +43,7 @@ class Selected:
     keywords_told: int  # how many keywords the last FLAGS response named
     recent_told: int = 0  # what the last RECENT response said
     out_of_step: bool = False  # more changed than can be told in order
+    vanishes: bool = False  # VANISHED takes the place of EXPUNGE. RFC 7162 §3.2.10
     modseq_told: int = 0  # the client knows all changes up to here
     condstore: bool = False  # MODSEQ and UID come with every change of flags. RFC 7162 §3.2.4
     saved: "array[int]" = field(default_factory=partial(array, "L"))  # UIDs of "$". RFC 5182 §2.1
@@ -135,7 +138,10 @@ class Selected:
 
 
 def news_lines(selected: Selected, news: News, told: Telling) -> list[bytes]:
-    lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
+    if selected.vanishes and news.vanished:
+        lines = [b"* VANISHED %b\r\n" % set_wire(news.vanished)]
+    else:
+        lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
     if news.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % news.exists)
     lines += [selected.flag_line(uid, with_uid=told.with_uid) for uid in news.touched]
@@ -148,3 +154,11 @@ def flags_lines(selected: Selected) -> bytes:
     words = b" ".join([SYSTEM_FLAG_WORDS, *keywords])
     permanent = b"" if selected.read_only else words + b" \\*"
     return b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] flags kept\r\n" % (words, permanent)
+
+
+def deleted_uids(selected: Selected) -> list[int]:
+    """UIDs with \\Deleted that the client knows; what came later is not meant."""
+    mailbox, view = selected.mailbox, selected.view
+    known = view.uids[view.exists - 1] if view.exists else 0
+    deleted = compress(mailbox.uids, [mask & DELETED for mask in mailbox.masks])
+    return [uid for uid in deleted if uid <= known]

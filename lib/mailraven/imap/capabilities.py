@@ -11,8 +11,9 @@ AFTER_LOGIN = (
     b"MULTIAPPEND", b"COMPRESS=DEFLATE", b"PREVIEW",
     b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE",
     b"METADATA", b"LIST-METADATA",
+    b"QRESYNC",
 )  # fmt: skip
-ENABLABLE = frozenset({b"UTF8=ACCEPT", b"CONDSTORE"})  # RFC 5161
+ENABLABLE = frozenset({b"UTF8=ACCEPT", b"CONDSTORE", b"QRESYNC"})  # RFC 5161
 
 
 def capabilities(

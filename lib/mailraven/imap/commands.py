@@ -64,12 +64,27 @@ class Enable:
 
 
 @dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client that was here before knows. RFC 7162 §3.2.5
+
+    `known` are the UIDs it asks about, None for all. `sample` are some message numbers, and the
+    UIDs that they had then.
+    """
+
+    uid_validity: int
+    since: int
+    known: SequenceSet | None = None
+    sample: tuple[SequenceSet, SequenceSet] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """SELECT, or EXAMINE when `read_only`. RFC 3501 §6.3.1, §6.3.2, RFC 7162 §3.1.8"""
 
     mailbox: str
     read_only: bool
     condstore: bool = False
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +271,15 @@ FromMessage = Section | Binary | Preview  # what FETCH reads the message for
 class Fetch:
     """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections.
 
-    `changed_since` is a MODSEQ or None (RFC 7162 §3.1.4.1).
+    `changed_since` is a MODSEQ or None (RFC 7162 §3.1.4.1); with `vanished` what was expunged
+    since is told, too (§3.2.6).
     """
 
     numbers: SequenceSet
     items: tuple[bytes | FromMessage, ...]
     by_uid: bool
     changed_since: int | None = None
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

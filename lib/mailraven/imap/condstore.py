@@ -1,6 +1,7 @@
 """Arguments and rules of CONDSTORE (RFC 7162 §3.1)."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from mailraven.imap.commands import (
     Enable,
@@ -20,16 +21,18 @@ from mailraven.mail.errors import PeerError
 
 HIGHEST = 2**63 - 1  # mod-sequence-value. RFC 7162 §7
 
+T = TypeVar("T")
+
 
 def modseq(cursor: Cursor) -> int:
     """mod-sequence-valzer"""
     return cursor.number(HIGHEST)
 
 
-def modifiers(cursor: Cursor, known: dict[bytes, Callable[[Cursor], int]]) -> dict[bytes, int]:
+def modifiers(cursor: Cursor, known: dict[bytes, Callable[[Cursor], T]]) -> dict[bytes, T]:
     """ "(" name SP value ... ")" as of RFC 4466 §2.4, each of the `known` names at most once."""
 
-    def modifier() -> tuple[bytes, int]:
+    def modifier() -> tuple[bytes, T]:
         name = cursor.keyword()
         if name not in known:
             raise PeerError("unknown modifier")
@@ -56,9 +59,9 @@ def enables_condstore(request: Request) -> bool:
     """Whether the client shows with it that it knows MODSEQ. RFC 7162 §3.1"""
     match request:
         case Enable(names):
-            return b"CONDSTORE" in names
+            return not {b"CONDSTORE", b"QRESYNC"}.isdisjoint(names)  # RFC 7162 §3.2.3
         case Select():
-            return request.condstore
+            return request.condstore or request.resync is not None
         case Status() | List():
             return b"HIGHESTMODSEQ" in (
                 request.items if isinstance(request, Status) else request.status

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from mailraven.imap import account, commands, lists
 from mailraven.imap.commands import Request
-from mailraven.imap.condstore import modifiers, modseq_behind, nothing_behind
+from mailraven.imap.condstore import modifiers, modseq_behind
 from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
+from mailraven.imap.qresync import fetch_modifiers, select_parameters
 from mailraven.imap.search_grammar import search
 from mailraven.imap.sort_grammar import sort, thread
 from mailraven.imap.states import State, permit
@@ -96,8 +97,7 @@ def _select(cursor: Cursor, *, read_only: bool) -> Request:
     if cursor.at_end():
         return commands.Select(mailbox, read_only)
     cursor.space()
-    given = modifiers(cursor, {b"CONDSTORE": nothing_behind})
-    return commands.Select(mailbox, read_only, b"CONDSTORE" in given)
+    return commands.Select(mailbox, read_only, *select_parameters(cursor))
 
 
 def _append(cursor: Cursor) -> Request:
@@ -108,14 +108,11 @@ def _append(cursor: Cursor) -> Request:
 def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Request:
     numbers = cursor.sequence_set()
     cursor.space()
-    items = fetch_items(cursor)
+    request = commands.Fetch(numbers, fetch_items(cursor), by_uid)
     if cursor.at_end():
-        return commands.Fetch(numbers, items, by_uid)
+        return request
     cursor.space()
-    since = modifiers(cursor, {b"CHANGEDSINCE": modseq_behind})[b"CHANGEDSINCE"]
-    if b"MODSEQ" not in items:
-        items = (*items, b"MODSEQ")  # RFC 7162 §3.1.4.1
-    return commands.Fetch(numbers, items, by_uid, since)
+    return fetch_modifiers(cursor, request)
 
 
 def _store(cursor: Cursor, *, by_uid: bool = False) -> Request:

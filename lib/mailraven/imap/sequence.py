@@ -115,4 +115,9 @@ def set_wire(numbers: Iterable[int]) -> bytes:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in runs)
+    return ranges_wire(runs)
+
+
+def ranges_wire(ranges: Iterable[Sequence[int]]) -> bytes:
+    """Ranges, each a first and a last number, as a sequence set."""
+    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges)

@@ -18,12 +18,13 @@ NOBODY: frozenset[int] = frozenset()
 class News:
     """What to announce, in this order: EXPUNGE numbers (falling), EXISTS if not None, flags.
 
-    `touched` are UIDs whose flags changed.
+    `touched` are UIDs whose flags changed, `vanished` those of the numbers expunged, rising.
     """
 
     expunged: tuple[int, ...] = ()
     exists: int | None = None
     touched: tuple[int, ...] = ()
+    vanished: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,9 +60,11 @@ class View:
             elif kind == "x" and place_of(uid, self.uids, self.exists) >= 0:
                 self.gone.append(uid)
         expunged: tuple[int, ...] = ()
+        vanished: tuple[int, ...] = ()
         exists = None
         if may_expunge or not self.gone:
-            known = self.exists - len(set(self.gone))
+            vanished = tuple(sorted(set(self.gone)))
+            known = self.exists - len(vanished)
             expunged = self._numbers_gone()
             self.gone = []
             self.uids = current
@@ -72,7 +75,7 @@ class View:
             for uid, times in sorted(flagged.items())
             if (times > 1 or uid not in own) and place_of(uid, self.uids, self.exists) >= 0
         )
-        return News(expunged, exists, touched)
+        return News(expunged, exists, touched, vanished)
 
     def _numbers_gone(self) -> tuple[int, ...]:
         numbers = {place_of(uid, self.uids, self.exists) + 1 for uid in self.gone}

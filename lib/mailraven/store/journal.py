@@ -14,6 +14,7 @@ and every later one a letter with its fields, separated by one space:
     k LETTER KEYWORD                      the keyword that a letter a to z stands for
     n UID MODSEQ                          UIDNEXT is at least UID, HIGHESTMODSEQ at least MODSEQ
     h MODSEQ                              the x lines are complete only for later MODSEQs
+    z MODSEQ MODSEQ                       changes between these may have been told, and lost
     b BOOT                                what follows was written in this boot of the machine
     c UID MODSEQ                          ceiling: later lines stay below; being made durable
     d UID MODSEQ                          that ceiling is durable (fsync has returned, or the
@@ -103,6 +104,7 @@ def snapshot(state: MailboxState, boot: str, ceiling: tuple[int, int]) -> bytes:
     """A journal whose fold is `state`; `ceiling` (UID, MODSEQ) is durable once the file is."""
     lines = [first_line(state.uid_validity), f"b {boot}\n", "d {} {}\n".format(*ceiling)]
     lines += [f"h {state.history_from}\n", f"r {state.recent_from}\n"]
+    lines += [f"z {after} {before}\n" for after, before in state.lost]
     lines += [keyword_line(number, word) for number, word in enumerate(state.keywords)]
     lines += [f"x {uid} {modseq}\n" for uid, modseq in state.expunged]
     columns = (state.uids, state.modseqs, state.masks, state.sizes, state.dates, state.bases)
@@ -194,6 +196,8 @@ class Fold:
                 state.highest_modseq = max(state.highest_modseq, _modseq(modseq))
             case ["h", modseq]:
                 state.history_from = max(state.history_from, _modseq(modseq))
+            case ["z", after, before]:
+                state.lose(_modseq(after), _modseq(before))
             case ["b", boot]:
                 self.boot = boot
             case ["c" | "d" as kind, uid, modseq]:

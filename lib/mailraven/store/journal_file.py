@@ -166,7 +166,9 @@ class JournalFile:
         """
         state, fold = self.state, self._fold
         state.uid_next = max(state.uid_next, fold.ceiling_uid)
-        state.highest_modseq = max(state.highest_modseq, fold.ceiling_modseq)
+        before = state.highest_modseq
+        state.highest_modseq = max(before, fold.ceiling_modseq)
+        state.lose(before, state.highest_modseq)
         self.replace()
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from mailraven.mail.flags import DELETED, SEEN, suffix_of
 
 HISTORY_LIMIT = 10_000  # expunged UIDs remembered for QRESYNC. RFC 7162 §3.2.5.2
+LOST_LIMIT = 50  # stretches of MODSEQs that a power loss took, remembered one by one
 LOG_LIMIT = 200_000  # changes that a session may be behind
 FEW = 64  # stretches that an expunge leaves: up to here they are joined, else filtered
 
@@ -97,6 +98,7 @@ class MailboxState:
         "keywords",
         "log",
         "logging",
+        "lost",
         "masks",
         "modseqs",
         "odd",
@@ -130,6 +132,8 @@ class MailboxState:
         self.size = 0  # octets of all messages
         self.expunged: deque[tuple[int, int]] = deque(maxlen=HISTORY_LIMIT)  # (UID, MODSEQ)
         self.history_from = 0  # `expunged` is complete for later MODSEQs
+        # Open intervals of MODSEQs that may have been told and were then lost with the power.
+        self.lost: list[tuple[int, int]] = []
         self.logging = False  # whether changes are noted: not while a journal is first read
         self.log = ChangeLog()
 
@@ -211,6 +215,21 @@ class MailboxState:
             self.history_from = max(self.history_from, self.expunged[0][1])
         self.expunged.append((uid, modseq))
         self.highest_modseq = max(self.highest_modseq, modseq)
+
+    def lose(self, after: int, before: int) -> None:
+        """Between these MODSEQs may be changes that a client knows and the disk does not."""
+        self.lost.append((after, before))
+        if len(self.lost) > LOST_LIMIT:
+            self.lost[:2] = [(self.lost[0][0], self.lost[1][1])]
+        self.history_from = max(self.history_from, before)
+
+    def trusted(self, since: int) -> int:
+        """`since` if what changed later is all that changed for a client which stands there.
+
+        Else 0: it may have been told of changes that never were, and needs to hear everything.
+        """
+        is_lost = any(after < since < before for after, before in self.lost)
+        return 0 if is_lost or since > self.highest_modseq else since
 
     def count(self, mask: int, messages: int) -> None:
         """Count so many more (or fewer, below 0) messages with the flags `mask`."""

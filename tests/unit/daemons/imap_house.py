@@ -72,7 +72,7 @@ class ImapHouse:
 @asynccontextmanager
 async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
     """Sessions of imapd over a Maildir below `root`."""
-    (root / "etc").mkdir()
+    (root / "etc").mkdir(exist_ok=True)
     (root / "etc" / "mailraven.toml").write_text('hostname = "mx.example.org"\n')
     maildir = root / "Maildir"
     create_mailboxes(maildir)
