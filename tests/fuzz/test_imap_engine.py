@@ -26,6 +26,7 @@ WORDS = [
     b"*", b"1:*", b"1,2,4:9", b"$", b"INBOX", b"&AOk-", b"&", b"\0",
     b"\xff", b"abc", b"FLAGS ", b"BODY[", b"HEADER.FIELDS (", b"<0.10>", b"OR ", b"NOT ", b"=",
     b"1-Jan-2026", b'" 1-Jan-2026 00:00:00 +0000" ', b"(USE (\\Sent))", b"RETURN (STATUS (", b"+",
+    b"REPLACE 1 x ", b"CATENATE (", b"TEXT ", b"URL ", b"/x;UID=1", b"BINARY[1]<1.2>", b"PREVIEW",
 ]  # fmt: skip
 STREAMS = st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=6)), max_size=60).map(
     b"".join
@@ -33,10 +34,15 @@ STREAMS = st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=6)), max
 STATES = st.sampled_from([State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED])
 
 
+def is_odd(steps: tuple[commands.Step, ...]) -> bool:
+    """Whether the literal that they end with is of odd size."""
+    return isinstance(steps[-1], commands.MessageLiteral) and steps[-1].size % 2 == 1
+
+
 def answer(engine: Engine, event: Event) -> None:
     """Answer as a willing server would, a fixed way for each event."""
     match event:
-        case AppendBegin(_, request) | AppendNext(request) if request.size % 2:
+        case AppendBegin(_, commands.Append(_, steps)) | AppendNext(steps) if is_odd(steps):
             engine.finish(b"NO", b"refused")
         case AppendBegin() | AppendNext():
             engine.accept_message()

@@ -1,24 +1,27 @@
-"""APPEND of one or more messages (RFC 3501 §6.3.11, RFC 3502).
+"""APPEND of messages, and REPLACE of one (RFC 3501 §6.3.11, RFC 3502, RFC 4469, RFC 8508)."""
 
-They wait in memory up to 1 MiB together, in tmp/ above that.
-"""
-
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
-from io import FileIO
-from pathlib import Path
 
-from mailraven.daemons.imap_messages import flag_mask
+from mailraven.daemons.imap_catenate import add_url
+from mailraven.daemons.imap_incoming import Incoming, Room
+from mailraven.daemons.imap_messages import flag_mask, writable
 from mailraven.daemons.imap_quota import demand_room
+from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Append
+from mailraven.imap.commands import (
+    Append,
+    MessageBegin,
+    MessageLiteral,
+    MessageUrl,
+    Replaced,
+    Step,
+)
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendEnd, AppendNext, AppendPart
 from mailraven.imap.sequence import set_wire
 from mailraven.mail.types import Uid
-from mailraven.store.errors import NoSuchMailbox, store_errors
-from mailraven.store.mailbox import AppendData, Mailbox
+from mailraven.store.errors import NoSuchMailbox
+from mailraven.store.mailbox import Mailbox
 
 MEMORY_LIMIT = 1 << 20  # octets of the messages of one APPEND in memory
 MESSAGE_LIMIT = 1000  # messages of one APPEND
@@ -30,108 +33,161 @@ async def append(session: Session, request: Append) -> bytes:
     RFC 6855 §4 would have us refuse 8-bit header fields from who has not enabled UTF8=ACCEPT. We
     take them: such mail is everywhere, and a client that moves it between servers must not fail.
     """
-    _demand_fit(session, request)
+    replaced = _replaced(session, request.replaced) if request.replaced else None
     store, maildir = session.server.store, session.owner().maildir
+    _demand_fit(session, request.steps)
     try:
         mailbox = await store.open(maildir, request.mailbox)
     except NoSuchMailbox:
         raise Refusal("[TRYCREATE] no such mailbox") from None
     try:
-        uids = await _take_all(session, request, mailbox)
+        uids = await _take_all(session, request, mailbox, replaced)
+        code = b"[APPENDUID %d %b] " % (mailbox.uid_validity, set_wire(uids))
     finally:
         await store.close(mailbox)
-    return b"[APPENDUID %d %b] appended" % (mailbox.uid_validity, set_wire(uids))
+    if replaced is None:
+        return code + b"appended"
+    session.send(b"* OK %breplacement is there\r\n" % code)  # before EXPUNGE. RFC 8508 §4.3
+    return b"replaced"
 
 
-def _demand_fit(session: Session, request: Append) -> None:
-    if request.size == 0:
-        raise Refusal("[CANNOT] a message is not empty")  # RFC 3502: it cancels all of them
-    if request.size > session.server.settings.max_literal:
-        raise Refusal("[TOOBIG] message is too large")  # RFC 7889 §4
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """The message that goes when the new one is there."""
+
+    selected: Selected
+    uid: int
+
+    @property
+    def size(self) -> int:
+        """Its octets, 0 once it is gone."""
+        mailbox = self.selected.mailbox
+        place = mailbox.place(self.uid)
+        return mailbox.sizes[place] if place >= 0 else 0
+
+    def demand(self) -> None:
+        """It must be there still."""
+        if self.selected.mailbox.place(self.uid) < 0:
+            raise Refusal("[EXPUNGEISSUED] the message to replace is gone")
 
 
-async def _take_all(session: Session, first: Append, mailbox: Mailbox) -> list[Uid]:
-    bodies: list[Incoming] = []
-    octets = 0
-    following: Append | None = first
-    try:
-        while (request := following) is not None:
-            _demand_fit(session, request)
-            if len(bodies) == MESSAGE_LIMIT:
-                raise Refusal("[LIMIT] too many messages in one APPEND")
-            mask = await flag_mask(mailbox, request.flags, create=True)
-            octets += request.size
-            await demand_room(session, octets, len(bodies) + 1)
-            body = Incoming(mailbox, mask, request.internal_date, in_memory=octets <= MEMORY_LIMIT)
-            bodies.append(body)
-            following = await _take(session, body)
-        return await mailbox.append_all([body.data() for body in bodies])
-    finally:
-        for body in bodies:
-            body.drop()
-
-
-async def _take(session: Session, body: "Incoming") -> Append | None:
-    """Read one message; what stands before the next one, None behind the last."""
-    session.engine.accept_message()
-    while isinstance(event := await session.next_event(), AppendPart):
-        await body.add(event.data)
-    body.close()
-    if isinstance(event, AppendNext):
-        return event.request
-    if isinstance(event, AppendEnd) and event.error:
-        raise event.error
-    return None
+def _replaced(session: Session, replaced: Replaced) -> _Old:
+    selected = writable(session)
+    uids = selected.uids(selected.places(replaced.numbers, by_uid=replaced.by_uid))
+    if len(uids) != 1:
+        raise Refusal("no message has that UID")
+    old = _Old(selected, uids[0])
+    old.demand()
+    return old
 
 
 @dataclass(slots=True)
-class Incoming:
-    """The message so far. A disk that fails is told at its end: until then octets are dropped."""
+class _Coming:
+    """The messages of one command so far."""
 
+    session: Session
     mailbox: Mailbox
-    mask: int
-    date: int | None
-    in_memory: bool
-    _octets: bytearray = field(default_factory=bytearray)  # a list of packets has overhead
-    _path: Path | None = None
-    _file: FileIO | None = None
-    _failure: OSError | None = None
+    replaced: _Old | None
+    room: Room = field(default_factory=lambda: Room(MEMORY_LIMIT))
+    bodies: list[Incoming] = field(default_factory=list)
 
-    async def add(self, data: bytes) -> None:
-        """Keep some more octets."""
-        if self.in_memory:
-            self._octets += data
-        elif self._failure is None:
-            try:
-                await asyncio.to_thread(self._write, data)
-            except OSError as error:
-                self._failure = error
+    async def follow(self, steps: tuple[Step, ...]) -> bool:
+        """Do what `steps` say, up to a literal; whether there is one, which is to be read."""
+        for step in steps:
+            match step:
+                case MessageBegin(flags, date):
+                    await self._begin(flags, date)
+                case MessageUrl(url):
+                    await add_url(self.session, self.bodies[-1], url)
+                    await self._demand_room(0)
+                case MessageLiteral(size, binary):
+                    await self._demand_room(size)
+                    self.bodies[-1].binary |= binary
+                    return True
+        await self._complete()
+        return False
 
-    def _write(self, data: bytes) -> None:
-        if self._file is None:
-            self._path = self.mailbox.spill_path()
-            self._file = FileIO(self._path, "x")
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) or 0 :]
+    async def _begin(self, flags: tuple[bytes, ...], date: int | None) -> None:
+        await self._complete()
+        if len(self.bodies) == MESSAGE_LIMIT:
+            raise Refusal("[LIMIT] too many messages in one APPEND")
+        mask = await flag_mask(self.mailbox, flags, create=True)
+        self.bodies.append(Incoming(self.mailbox, mask, date, self.room))
 
-    def close(self) -> None:
-        """The message is complete."""
-        if self._file:
-            self._file.close()
+    async def _demand_room(self, more: int) -> None:
+        """Raises Refusal when `more` octets of this message are too many.
 
-    def data(self) -> AppendData:
-        """What the store takes. Raises its errors for a disk that failed."""
-        with store_errors():
-            if self._failure:
-                raise self._failure
-        parts = [bytes(self._octets)] if self.in_memory else []
-        self._octets = bytearray()
-        return AppendData(parts, self.mask, self.date, self._path)
+        What REPLACE removes makes room (RFC 8508 §3.4).
+        """
+        _demand_size(self.session, self.bodies[-1].size + more)
+        octets, messages = sum(body.size for body in self.bodies) + more, len(self.bodies)
+        if self.replaced:
+            octets, messages = octets - self.replaced.size, messages - 1
+        await demand_room(self.session, octets, messages)
+
+    async def _complete(self) -> None:
+        if self.bodies:
+            await self.bodies[-1].complete()
 
     def drop(self) -> None:
-        """Leave nothing behind; what the store has taken is not there any more."""
-        self.close()
-        if self._path:
-            with suppress(OSError):
-                self._path.unlink()
+        for body in self.bodies:
+            body.drop()
+
+
+def _demand_fit(session: Session, steps: tuple[Step, ...]) -> None:
+    """Refuse a message before its literal is sent, where that says enough."""
+    match steps:
+        case (MessageBegin(), MessageLiteral(0)):
+            raise Refusal("[CANNOT] a message is not empty")  # RFC 3502: it cancels all of them
+        case (*_, MessageLiteral(size)):
+            _demand_size(session, size)
+
+
+def _demand_size(session: Session, octets: int) -> None:
+    if octets > session.server.settings.max_literal:
+        raise Refusal("[TOOBIG] message is too large")  # RFC 7889 §4, RFC 4469 §4.2
+
+
+async def _take_all(
+    session: Session, request: Append, mailbox: Mailbox, replaced: _Old | None
+) -> list[Uid]:
+    coming = _Coming(session, mailbox, replaced)
+    try:
+        steps = request.steps
+        while await coming.follow(steps):
+            steps = await _take(session, coming.bodies[-1])
+            _demand_fit(session, steps)
+        if replaced:
+            replaced.demand()
+        uids = await mailbox.append_all([body.data() for body in coming.bodies])
+    finally:
+        coming.drop()
+    if replaced:
+        await _remove(replaced, mailbox, uids)
+    return uids
+
+
+async def _remove(replaced: _Old, mailbox: Mailbox, uids: list[Uid]) -> None:
+    """Expunge the old message; the new one must not stay where that fails. RFC 8508 §3.4
+
+    Both are there for a moment, and after a crash: never none of them.
+    """
+    try:
+        await replaced.selected.mailbox.expunge([replaced.uid])
+    except Exception:
+        await mailbox.expunge(uids)
+        raise
+
+
+async def _take(session: Session, body: Incoming) -> tuple[Step, ...]:
+    """Read one literal of a message; the steps behind it."""
+    session.engine.accept_message()
+    while isinstance(event := await session.next_event(), AppendPart):
+        await body.add(event.data)
+    if isinstance(event, AppendNext):
+        return event.steps
+    if not isinstance(event, AppendEnd):
+        return ()
+    if event.error:
+        raise event.error
+    return event.steps

@@ -20,7 +20,7 @@ GONE = f"[EXPUNGEISSUED] {GONE_TEXT}"  # RFC 5530 §3
 
 async def store(session: Session, request: Store) -> bytes:
     """STORE and UID STORE"""
-    selected = _writable(session)
+    selected = writable(session)
     places = selected.places(request.numbers, by_uid=request.by_uid)
     uids = selected.uids(places)
     mask = await flag_mask(selected.mailbox, request.flags, create=request.mode != "-")
@@ -84,7 +84,7 @@ async def flag_mask(mailbox: Mailbox, flags: Sequence[bytes], *, create: bool) -
 
 async def copy(session: Session, request: Copy) -> bytes:
     """COPY and MOVE; the answer names the new UIDs. RFC 4315 §3, RFC 6851 §4.3"""
-    selected = _writable(session) if request.move else session.mailbox()
+    selected = writable(session) if request.move else session.mailbox()
     places = selected.places(request.numbers, by_uid=request.by_uid)
     uids = selected.uids(places)
     if not uids:
@@ -121,7 +121,7 @@ def _copyuid(target: Mailbox, pairs: Sequence[tuple[int, int]]) -> bytes:
 
 async def expunge(session: Session, request: Expunge) -> bytes:
     """EXPUNGE, and UID EXPUNGE of some (RFC 4315 §2.1)."""
-    selected = _writable(session)
+    selected = writable(session)
     uids = deleted_uids(selected)
     if request.uids is not None:
         named = set(selected.uids(selected.places(request.uids, by_uid=True)))
@@ -138,7 +138,7 @@ async def _highest(session: Session) -> bytes:
     return b"[HIGHESTMODSEQ %d] " % session.mailbox().modseq_told
 
 
-def _writable(session: Session) -> Selected:
+def writable(session: Session) -> Selected:
     """The selected mailbox; an EXAMINEd one never changes. RFC 3501 §6.3.2"""
     selected = session.mailbox()
     if selected.read_only:

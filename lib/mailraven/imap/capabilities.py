@@ -4,6 +4,7 @@ from mailraven.imap.states import State
 
 ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 AFTER_LOGIN = (
+    b"BINARY", b"CATENATE", b"REPLACE",
     b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
     b"LIST-EXTENDED", b"LIST-STATUS", b"STATUS=SIZE", b"UTF8=ACCEPT",
     b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES",

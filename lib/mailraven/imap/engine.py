@@ -8,19 +8,8 @@ buffer: what a client sent after STARTTLS in the same packet is refused, never r
 import binascii
 import re
 
-from mailraven.imap.append import append_message, append_prefix
-from mailraven.imap.commands import (
-    Append,
-    Authenticate,
-    Close,
-    Compress,
-    Login,
-    Logout,
-    Request,
-    Select,
-    StartTls,
-    Unselect,
-)
+from mailraven.imap.append import Appending, append_prefix, append_verb
+from mailraven.imap.commands import Append, Compress, Request, StartTls
 from mailraven.imap.events import (
     AppendBegin,
     AppendEnd,
@@ -33,7 +22,7 @@ from mailraven.imap.events import (
 )
 from mailraven.imap.grammar import COMMAND_LIMIT, GREETED_LINE_LIMIT, LITERAL_LIMIT, TAG, Cursor
 from mailraven.imap.parser import parse_request
-from mailraven.imap.states import Mode, State, permit
+from mailraven.imap.states import ON_FAILURE, ON_OK, Mode, State, permit
 from mailraven.mail.errors import PeerError
 
 MISTAKE_LIMIT = 50  # BAD answers in a row before the connection ends
@@ -44,28 +33,13 @@ LITERAL_AT_END = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}\Z")
 TAIL = 32  # octets: enough to see LITERAL_AT_END
 
 
-# RFC 3501 §3: how an answered command moves the session. What is absent changes nothing.
-ON_OK: dict[tuple[State, type[Request] | None], State] = {
-    (State.NOT_AUTHENTICATED, Login): State.AUTHENTICATED,
-    (State.NOT_AUTHENTICATED, Authenticate): State.AUTHENTICATED,
-    (State.AUTHENTICATED, Select): State.SELECTED,
-    (State.SELECTED, Close): State.AUTHENTICATED,
-    (State.SELECTED, Unselect): State.AUTHENTICATED,
-    (State.NOT_AUTHENTICATED, Logout): State.LOGOUT,
-    (State.AUTHENTICATED, Logout): State.LOGOUT,
-    (State.SELECTED, Logout): State.LOGOUT,
-}
-ON_FAILURE: dict[tuple[State, type[Request] | None], State] = {
-    (State.SELECTED, Select): State.AUTHENTICATED,  # RFC 3501 §6.3.1
-}
-
-
 class Engine:
     """One connection's protocol state."""
 
     __slots__ = (
-        "_buffer", "_command", "_dropped", "_mistakes", "_mode", "_out", "_refusal", "_remaining",
-        "_request", "_rest", "_scanned", "_sync", "_tag", "_verb", "state", "utf8",
+        "_appending", "_buffer", "_command", "_dropped", "_mistakes", "_mode", "_out", "_prefix",
+        "_refusal", "_remaining", "_request", "_rest", "_scanned", "_sync", "_tag", "_verb",
+        "state", "utf8",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -76,6 +50,8 @@ class Engine:
         self._scanned = 0  # octets of the buffer known to hold no LF
         self._command = bytearray()  # text and literals of the command so far
         self._verb = b""  # of that command, once a literal was announced
+        self._appending: Appending | None = None  # that command is APPEND or REPLACE
+        self._prefix = 0  # octets of its tag and verb
         self._remaining = 0  # octets of the literal to come
         self._rest = False  # a literal+ or the end of a line must be dropped before the answer
         self._dropped = 0  # octets of the refused command that were thrown away so far
@@ -164,6 +140,7 @@ class Engine:
         if self._sync:
             self._out += b"+ OK\r\n"
         self._rest = False
+        self._command = bytearray()
         self._mode = Mode.MESSAGE
 
     def bye(self, text: bytes) -> None:
@@ -196,7 +173,7 @@ class Engine:
     def _literal_announced(self) -> Event | None:
         """A line ends with "{N}" or "{N+}": let the literal come, or refuse the command."""
         try:
-            append = self._append() if self._is_append() else None
+            append = self._append()
             longest = min(LITERAL_LIMIT, self._limit() - len(self._command))
             if append is None and self._remaining > longest:
                 raise PeerError("literal is too long")
@@ -214,31 +191,38 @@ class Engine:
         self._mode = Mode.LITERAL
         return None
 
-    def _is_append(self) -> bool:
-        """Look at tag and verb once a command; raises PeerError if it is refused already."""
-        if not self._verb:
-            cursor = Cursor(bytes(self._command[: 8 * TAIL]))
-            self._tag = cursor.word(TAG, "a tag")
-            cursor.space()
-            self._verb = cursor.keyword()
-            permit(self._verb, self.state)
-        return self._verb == b"APPEND"
-
     def _append(self) -> Append | None:
-        cursor = Cursor(bytes(self._command), utf8=self.utf8)
-        cursor.at = len(self._tag) + 1 + len(self._verb)
-        return append_prefix(cursor)
+        """APPEND up to its message. Raises PeerError if the command is refused already."""
+        if not self._verb:
+            self._look_at_verb()
+        if not self._appending:
+            return None
+        return append_prefix(self._cursor(self._prefix), self._verb, self._appending)
+
+    def _look_at_verb(self) -> None:
+        cursor = Cursor(bytes(self._command[: 8 * TAIL]))
+        self._tag = cursor.word(TAG, "a tag")
+        cursor.space()
+        self._verb = cursor.keyword()
+        permit(self._verb, self.state)
+        verb = append_verb(cursor, self._verb)
+        if verb:
+            self._verb, self._prefix = verb, cursor.at
+            self._appending = Appending(is_replace=verb != b"APPEND")
+
+    def _cursor(self, at: int = 0) -> Cursor:
+        return Cursor(bytes(self._command), at, utf8=self.utf8)
 
     def _literal(self) -> None:
         if len(self._buffer) < self._remaining:
             return
         self._command += self._take(self._remaining)
         self._remaining = 0
-        self._mode = Mode.COMMAND
+        self._mode = Mode.MESSAGE if self._request else Mode.COMMAND
 
     def _complete(self) -> Event | None:
         """The command is whole: parse it."""
-        cursor = Cursor(bytes(self._command), utf8=self.utf8)
+        cursor = self._cursor()
         self._tag = b"*"
         try:
             self._tag = cursor.word(TAG, "a tag")
@@ -262,30 +246,35 @@ class Engine:
             data = self._take(min(self._remaining, len(self._buffer), PART_SIZE))
             self._remaining -= len(data)
             return AppendPart(data) if data else None
+        limit = GREETED_LINE_LIMIT - len(self._command)
         line = self._line()
-        if line is None and len(self._buffer) <= GREETED_LINE_LIMIT:
+        if line is None and len(self._buffer) <= limit:
             return None
-        self._mode = Mode.BUSY
-        end = b")" if isinstance(self._request, Append) and self._request.utf8 else b""
-        if line == end:
-            return AppendEnd(None)
         found = LITERAL_AT_END.search(line[-TAIL:]) if line else None
         self._rest = line is None or bool(found and found[3])
         self._remaining = int(found[2]) if found else 0
         self._sync = not self._rest
-        if line and found and line.startswith(end + b" "):
-            return self._next_message(line, len(end))
-        return AppendEnd(PeerError("expected the end of APPEND"))
+        self._mode = Mode.BUSY
+        if line is None or len(line) > limit:
+            return AppendEnd(PeerError("that is too long"))
+        self._command += line + (b"\r\n" if found else b"")
+        return self._behind_message(is_last=not found)
 
-    def _next_message(self, line: bytes, at: int) -> Event:
-        """`line` stands between two messages of one APPEND. RFC 3502"""
-        mailbox = self._request.mailbox if isinstance(self._request, Append) else ""
+    def _behind_message(self, *, is_last: bool) -> Event | None:
+        """The text up to the next literal, or to the end of APPEND."""
         try:
-            append = append_message(Cursor(line + b"\r\n", at, utf8=self.utf8), mailbox)
+            steps = self._appending.steps(self._cursor()) if self._appending else ()
+            if steps is None and (is_last or self._remaining > GREETED_LINE_LIMIT):
+                raise PeerError("literal is too long")
         except PeerError as error:
             return AppendEnd(error)
-        self._request = append
-        return AppendNext(append)
+        if steps is None:  # the string of a URL
+            if self._sync:
+                self._out += b"+ OK\r\n"
+            self._mode = Mode.LITERAL
+            return None
+        self._command = bytearray()
+        return AppendEnd(None, steps) if is_last else AppendNext(steps)
 
     def _line_within_command(self) -> Event | None:
         """A SASL response or DONE."""
@@ -314,6 +303,7 @@ class Engine:
         self._mistakes = 0 if status == b"OK" else self._mistakes + (status == b"BAD")
         self._command = bytearray()
         self._verb = b""
+        self._appending = None
         if self._mode is Mode.CLOSED:
             return
         if self._mistakes > MISTAKE_LIMIT or (self._rest and self._is_too_much(self._remaining)):

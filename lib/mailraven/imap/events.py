@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailraven.imap.commands import Append, Request
+from mailraven.imap.commands import Append, Request, Step
 from mailraven.mail.errors import PeerError
 
 
@@ -31,16 +31,17 @@ class AppendPart:
 
 @dataclass(frozen=True, slots=True)
 class AppendNext:
-    """A message is complete, and another follows. RFC 3502. Answer as to AppendBegin."""
+    """A literal is complete, and `steps` to another follow. RFC 3502. Answer as to AppendBegin."""
 
-    request: Append
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AppendEnd:
-    """APPEND is complete, or `error` says what its end had wrong. Answer: finish()."""
+    """APPEND is complete with these `steps`, or has an `error`. Answer: finish()."""
 
     error: PeerError | None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def fetch_item(cursor: Cursor) -> Item:
 def _section(cursor: Cursor, *, peek: bool) -> Section:
     start = cursor.at
     cursor.octet(b"[")
-    part, text, fields = _section_spec(cursor)
+    part, text, fields = section_spec(cursor)
     cursor.octet(b"]")
     label = b"BODY" + _as_labelled(cursor.data[start : cursor.at], fields)
     partial = _partial(cursor)
@@ -135,7 +135,8 @@ def _preview(cursor: Cursor) -> Preview:
     return Preview(lazy=True)
 
 
-def _section_spec(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:
+def section_spec(cursor: Cursor) -> tuple[tuple[int, ...], str, tuple[bytes, ...]]:
+    """section-spec: part numbers, the word behind them, names of fields."""
     part: list[int] = []
     while cursor.peek().isdigit():
         part.append(cursor.nz_number())

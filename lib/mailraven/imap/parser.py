@@ -4,6 +4,7 @@ import binascii
 from collections.abc import Callable
 
 from mailraven.imap import account, commands, lists
+from mailraven.imap.append import Appending, append_prefix, append_verb
 from mailraven.imap.commands import Request
 from mailraven.imap.condstore import modifiers, modseq_behind
 from mailraven.imap.fetch_items import fetch_items
@@ -24,6 +25,9 @@ def parse_request(cursor: Cursor, state: State) -> Request:
     """
     verb = cursor.keyword()
     permit(verb, state)
+    appends = append_verb(cursor, verb)
+    if appends:
+        return _append(cursor, appends)
     bare = BARE.get(verb)
     if bare:
         cursor.end()
@@ -31,6 +35,14 @@ def parse_request(cursor: Cursor, state: State) -> Request:
     cursor.space()
     request = WITH_ARGUMENTS[verb](cursor)
     cursor.end()
+    return request
+
+
+def _append(cursor: Cursor, verb: bytes) -> Request:
+    """APPEND or REPLACE made of URLs alone: message literals are the engine's. RFC 4469"""
+    request = append_prefix(cursor, verb, Appending(is_replace=verb != b"APPEND"))
+    if request is None:
+        raise cursor.fail("a message")
     return request
 
 
@@ -98,11 +110,6 @@ def _select(cursor: Cursor, *, read_only: bool) -> Request:
         return commands.Select(mailbox, read_only)
     cursor.space()
     return commands.Select(mailbox, read_only, *select_parameters(cursor))
-
-
-def _append(cursor: Cursor) -> Request:
-    # The engine takes APPEND's message literal: who comes here sent none.
-    raise PeerError("APPEND needs its message as a literal")
 
 
 def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Request:
@@ -193,7 +200,6 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"LIST": lists.list_mailboxes,
     b"LSUB": lists.lsub,
     b"STATUS": lists.status,
-    b"APPEND": _append,
     b"SEARCH": search,
     b"SORT": sort,
     b"THREAD": thread,

@@ -2,6 +2,15 @@
 
 from enum import Enum
 
+from mailraven.imap.commands import (
+    Authenticate,
+    Close,
+    Login,
+    Logout,
+    Request,
+    Select,
+    Unselect,
+)
 from mailraven.mail.errors import PeerError
 
 
@@ -40,7 +49,7 @@ PERMITTED = {
     State.AUTHENTICATED: _ACCOUNT | {b"ENABLE"},  # RFC 5161 §3.1: before any mailbox is selected
     State.SELECTED: _ACCOUNT | {
         b"CHECK", b"CLOSE", b"UNSELECT", b"EXPUNGE", b"SEARCH", b"FETCH", b"STORE", b"COPY",
-        b"MOVE", b"UID", b"SORT", b"THREAD",
+        b"MOVE", b"UID", b"REPLACE", b"SORT", b"THREAD",
     },
     State.LOGOUT: frozenset[bytes](),
 }  # fmt: skip
@@ -54,3 +63,19 @@ def permit(verb: bytes, state: State) -> None:
     if verb in KNOWN:
         raise PeerError(f"not allowed {state.value}")
     raise PeerError("unknown command")
+
+
+# RFC 3501 §3: how an answered command moves the session. What is absent changes nothing.
+ON_OK: dict[tuple[State, type[Request] | None], State] = {
+    (State.NOT_AUTHENTICATED, Login): State.AUTHENTICATED,
+    (State.NOT_AUTHENTICATED, Authenticate): State.AUTHENTICATED,
+    (State.AUTHENTICATED, Select): State.SELECTED,
+    (State.SELECTED, Close): State.AUTHENTICATED,
+    (State.SELECTED, Unselect): State.AUTHENTICATED,
+    (State.NOT_AUTHENTICATED, Logout): State.LOGOUT,
+    (State.AUTHENTICATED, Logout): State.LOGOUT,
+    (State.SELECTED, Logout): State.LOGOUT,
+}
+ON_FAILURE: dict[tuple[State, type[Request] | None], State] = {
+    (State.SELECTED, Select): State.AUTHENTICATED,  # RFC 3501 §6.3.1
+}

@@ -76,7 +76,7 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
     (root / "etc" / "mailraven.toml").write_text('hostname = "mx.example.org"\n')
     maildir = root / "Maildir"
     create_mailboxes(maildir)
-    account = Account("alice@example.org", maildir, True, "", (), "user", 0)
+    account = Account("alice@example.org", maildir, True, "", (), "user", 0, 0)
     server = ImapServer(
         Service(SPEC, ConfigWatcher(root / "etc", {}), {}),
         Directory(root / "domains", root / "mail"),

@@ -258,7 +258,9 @@ def test_append_streams_its_message() -> None:
     engine = engine_in(State.AUTHENTICATED)
     line = b'a APPEND Sent (\\Seen $x) " 1-Jan-1970 01:00:01 +0100" {6}\r\n'
     event = append_event(engine, line)
-    assert event.request == commands.Append("Sent", (b"\\Seen", b"$x"), 1, 6)
+    assert event.request == commands.Append(
+        "Sent", (commands.MessageBegin((b"\\Seen", b"$x"), 1), commands.MessageLiteral(6))
+    )
     engine.accept_message()
     assert engine.next_event() is None
     assert engine.data_to_send() == b"+ OK\r\n"
@@ -275,7 +277,9 @@ def test_append_streams_its_message() -> None:
 def test_append_takes_its_mailbox_as_a_literal() -> None:
     engine = engine_in(State.AUTHENTICATED)
     event = append_event(engine, b"a APPEND {4+}\r\nSent {2+}\r\n")
-    assert event.request == commands.Append("Sent", (), None, 2)
+    assert event.request == commands.Append(
+        "Sent", (commands.MessageBegin(), commands.MessageLiteral(2))
+    )
 
 
 def test_a_refused_append_is_swallowed() -> None:
@@ -312,7 +316,9 @@ def test_utf8_append_wraps_a_literal8() -> None:
     engine = engine_in(State.AUTHENTICATED)
     engine.utf8 = True
     event = append_event(engine, 'a APPEND "Entwürfe" UTF8 (~{2+}\r\n'.encode())
-    assert event.request == commands.Append("Entwürfe", (), None, 2, utf8=True)
+    assert event.request == commands.Append(
+        "Entwürfe", (commands.MessageBegin(), commands.MessageLiteral(2, binary=True))
+    )
     engine.accept_message()
     engine.receive(b"\0x)\r\n")
     assert engine.next_event() == AppendPart(b"\0x")
@@ -325,7 +331,9 @@ def test_a_second_message_follows_the_first() -> None:
     append_event(engine, b"a APPEND x {1+}\r\ny (\\Seen) {2}\r\n")
     engine.accept_message()
     assert engine.next_event() == AppendPart(b"y")
-    assert engine.next_event() == AppendNext(commands.Append("x", (b"\\Seen",), None, 2))
+    assert engine.next_event() == AppendNext(
+        (commands.MessageBegin((b"\\Seen",)), commands.MessageLiteral(2))
+    )
     assert engine.next_event() is None
     engine.accept_message()
     assert engine.data_to_send() == b"+ OK\r\n"
@@ -363,7 +371,9 @@ def test_utf8_messages_follow_each_other_too() -> None:
     append_event(engine, b"a APPEND x UTF8 (~{1+}\r\ny) UTF8 (~{1+}\r\n")
     engine.accept_message()
     assert engine.next_event() == AppendPart(b"y")
-    assert engine.next_event() == AppendNext(commands.Append("x", (), None, 1, utf8=True))
+    assert engine.next_event() == AppendNext(
+        (commands.MessageBegin(), commands.MessageLiteral(1, binary=True))
+    )
     engine.accept_message()
     engine.receive(b"z)\r\n")
     assert engine.next_event() == AppendPart(b"z")
