@@ -75,8 +75,13 @@ def table(results: Results, names: list[str], figure: Figure) -> str:
     rows = [head, ["---"] * len(head)]
     for load in LOADS:
         medians = [_median(results[load.name, name], figure.field) for name in names]
-        ratios = [_ratio(medians[0], other) for other in medians[1:]]
-        rows.append([load.name, *map(_shown, medians), *ratios])
+        ratios = [ratio(medians[0], other) for other in medians[1:]]
+        rows.append([load.name, *map(shown, medians), *ratios])
+    return rows_of(rows)
+
+
+def rows_of(rows: list[list[str]]) -> str:
+    """The rows of a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -85,9 +90,11 @@ def _median(rounds: list[dict[str, float | None]], field: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _ratio(ours: float | None, theirs: float | None) -> str:
+def ratio(ours: float | None, theirs: float | None) -> str:
+    """Ours to theirs, as it stands in a table."""
     return f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
 
 
-def _shown(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """A figure, as it stands in a table."""
     return "-" if value is None else f"{value:.4g}"

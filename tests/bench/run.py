@@ -3,8 +3,8 @@
 Servers run below DIR on a real disk, with fsync on, each on a loopback address of its own. A figure
 is the median of the rounds; compare figures of one run only, the machine is never quiet.
 
-  make bench                                 all of it, some ten minutes
-  make bench BENCH="--rounds 1 --only mail"  one part: mail, memory or fsync
+  make bench                                 all of it, some twenty minutes
+  make bench BENCH="--rounds 1 --only mail"  one part: mail, imap, idle, memory or fsync
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
-from bench import fsyncs, loads, memory  # noqa: E402  # after the path is set
+from bench import fsyncs, imap, loads, memory  # noqa: E402  # after the path is set
 from bench.rivals import running_rival  # noqa: E402
 from peers.house import House, running_house  # noqa: E402
 
@@ -45,6 +45,25 @@ def measure_mail(folder: Path, rounds: int) -> None:
         loads.run(peers, rounds)
 
 
+def measure_imap(folder: Path, rounds: int) -> None:
+    """Every step of an IMAP session."""
+    with beside_dovecot(folder) as peers:
+        imap.report_steps(peers, rounds)
+
+
+def measure_idle(folder: Path, rounds: int) -> None:
+    """A thousand idle sessions."""
+    with beside_dovecot(folder) as peers:
+        imap.report_idle(peers, rounds)
+
+
+@contextmanager
+def beside_dovecot(folder: Path) -> Iterator[list[Path]]:
+    """The peer.json of our server and of Dovecot, which gets its mail from Postfix by LMTP."""
+    with ours(folder) as house, running_rival(folder / "dovecot", ADDRESS % 2, "lmtp") as rival:
+        yield [house.root / "peer.json", rival]
+
+
 def measure_memory(folder: Path, rounds: int) -> None:
     """PSS of the idle tree, and what one large message adds to smtpd."""
     with ours(folder) as house:
@@ -57,7 +76,13 @@ def measure_fsyncs(folder: Path, rounds: int) -> None:
         fsyncs.report(house)
 
 
-PARTS = {"memory": measure_memory, "fsync": measure_fsyncs, "mail": measure_mail}
+PARTS = {
+    "memory": measure_memory,
+    "fsync": measure_fsyncs,
+    "mail": measure_mail,
+    "imap": measure_imap,
+    "idle": measure_idle,
+}
 
 
 def main() -> None:

@@ -12,7 +12,13 @@ from functools import lru_cache
 from mailraven.imap.commands import FromMessage, Section
 from mailraven.imap.fetch_items import Item
 from mailraven.imap.responses import date_time
-from mailraven.imap.summary import COMMON_FIELDS, body_of, bodystructure_of, envelope_of, headers_of
+from mailraven.imap.summary import (
+    COMMON_FIELDS,
+    all_headers_of,
+    body_of,
+    bodystructures_of,
+    envelopes_of,
+)
 
 CACHED_LIMIT = 4  # sections of one FETCH that are rendered for many messages at once
 
@@ -41,9 +47,9 @@ COLUMNS: dict[bytes, tuple[bytes, Column]] = {
     b"INTERNALDATE": (b'INTERNALDATE "%b"', lambda batch: map(date_time, batch.dates)),
     b"MODSEQ": (b"MODSEQ (%d)", lambda batch: batch.modseqs),  # RFC 7162 §3.1.4.2
     b"RFC822.SIZE": (b"RFC822.SIZE %d", lambda batch: batch.sizes),
-    b"ENVELOPE": (b"ENVELOPE %b", lambda batch: map(envelope_of, batch.records)),
+    b"ENVELOPE": (b"ENVELOPE %b", lambda batch: envelopes_of(batch.records)),
     b"BODY": (b"BODY %b", lambda batch: map(body_of, batch.records)),
-    b"BODYSTRUCTURE": (b"BODYSTRUCTURE %b", lambda batch: map(bodystructure_of, batch.records)),
+    b"BODYSTRUCTURE": (b"BODYSTRUCTURE %b", lambda batch: bodystructures_of(batch.records)),
 }
 FROM_RECORD = frozenset({b"ENVELOPE", b"BODY", b"BODYSTRUCTURE"})
 
@@ -102,9 +108,8 @@ def _header_column(section: Section) -> Column:
     chosen = _fields_named(frozenset(section.fields)).findall
 
     def column(batch: Batch) -> Iterable[bytes]:
-        for record in batch.records:
-            text = b"".join(chosen(headers_of(record)))
-            yield b"{%d}\r\n%b\r\n" % (len(text) + 2, text)
+        texts = map(b"".join, map(chosen, all_headers_of(batch.records)))
+        return [b"{%d}\r\n%b\r\n" % (len(text) + 2, text) for text in texts]
 
     return column
 

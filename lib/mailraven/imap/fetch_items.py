@@ -1,6 +1,7 @@
 """What FETCH may ask for (RFC 3501 §6.4.5, §9 fetch-att)."""
 
 import re
+from functools import lru_cache
 
 from mailraven.imap.commands import Binary, FromMessage, Preview, Section
 from mailraven.imap.grammar import Cursor
@@ -8,6 +9,7 @@ from mailraven.imap.wire import string
 from mailraven.mail.errors import PeerError
 
 SECTION_LIMIT = 100  # sections in one FETCH: each may be the whole message
+KNOWN_LIMIT = 250  # octets of items that are remembered
 PART_DEPTH_LIMIT = 100  # numbers in one section-part
 
 MACROS: dict[bytes, tuple[bytes, ...]] = {
@@ -54,6 +56,21 @@ def fetch_items(cursor: Cursor) -> tuple[Item, ...]:
         return macro
     cursor.at = start
     return (fetch_item(cursor),)
+
+
+def known_items(text: bytes) -> tuple[Item, ...]:
+    """The same of a whole `text` that clients send again and again; () if it is no such."""
+    return _items_of(text) if len(text) <= KNOWN_LIMIT and text.isascii() else ()
+
+
+@lru_cache(256)
+def _items_of(text: bytes) -> tuple[Item, ...]:
+    cursor = Cursor(text)
+    try:
+        items = fetch_items(cursor)
+    except PeerError:  # told by whoever reads it in its place
+        return ()
+    return items if cursor.at_end() else ()
 
 
 def fetch_item(cursor: Cursor) -> Item:

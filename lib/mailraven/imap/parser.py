@@ -7,7 +7,7 @@ from mailraven.imap import account, commands, lists
 from mailraven.imap.append import Appending, append_prefix, append_verb
 from mailraven.imap.commands import Request
 from mailraven.imap.condstore import modifiers, modseq_behind
-from mailraven.imap.fetch_items import fetch_items
+from mailraven.imap.fetch_items import fetch_items, known_items
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
 from mailraven.imap.qresync import fetch_modifiers, select_parameters
 from mailraven.imap.search_grammar import search
@@ -115,6 +115,10 @@ def _select(cursor: Cursor, *, read_only: bool) -> Request:
 def _fetch(cursor: Cursor, *, by_uid: bool = False) -> Request:
     numbers = cursor.sequence_set()
     cursor.space()
+    items = known_items(cursor.data[cursor.at :])
+    if items:
+        cursor.at = len(cursor.data)
+        return commands.Fetch(numbers, items, by_uid)
     request = commands.Fetch(numbers, fetch_items(cursor), by_uid)
     if cursor.at_end():
         return request

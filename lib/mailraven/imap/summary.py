@@ -11,6 +11,7 @@ same message give another record.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import TypeVar
@@ -34,6 +35,7 @@ _FIELD = re.compile(  # whole, name, value; as mail.headers has it
     rb"^(([!-9;-~]++)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)\n?)", re.MULTILINE
 )
 _HEAD = Struct("<IIIIIiq")
+_lengths = Struct("<IIII").unpack_from  # as the record begins
 
 Record = TypeVar("Record", bytes, memoryview)
 
@@ -121,6 +123,32 @@ def headers_of(record: Record) -> Record:
     envelope, body, bodystructure, headers, *_ = _HEAD.unpack_from(record)
     start = _HEAD.size + envelope + body + bodystructure
     return record[start : start + headers]
+
+
+def envelopes_of(records: Sequence[bytes]) -> list[bytes]:
+    """envelope_of each, as 100,000 messages want it."""
+    start, lengths = _HEAD.size, _lengths
+    return [record[start : start + lengths(record)[0]] for record in records]
+
+
+def bodystructures_of(records: Sequence[bytes]) -> list[bytes]:
+    """bodystructure_of each."""
+    head, lengths = _HEAD.size, _lengths
+    return [
+        record[head + envelope + body : head + envelope + body + structure]
+        for record in records
+        for envelope, body, structure, _ in (lengths(record),)
+    ]
+
+
+def all_headers_of(records: Sequence[bytes]) -> list[bytes]:
+    """headers_of each."""
+    head, lengths = _HEAD.size, _lengths
+    return [
+        record[head + sum(spans) - spans[3] : head + sum(spans)]
+        for record in records
+        for spans in (lengths(record),)
+    ]
 
 
 def header_length_of(record: bytes | memoryview) -> int:

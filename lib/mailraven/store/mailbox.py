@@ -30,6 +30,7 @@ from mailraven.store.reading import MessageReader
 from mailraven.store.state import Change, Listener, MailboxState
 
 TOUCHED_LIMIT = 1000  # names that inotify reported; above it one listing is cheaper
+KEPT_CHANGES = 1000  # above so many, those that all sessions know are forgotten
 SCAN_INTERVAL = 600.0  # seconds after which a refresh compares the whole folder once more
 
 
@@ -151,7 +152,8 @@ class Mailbox:
             raise OutOfStep
         if listener is not None and listener in self._listeners:
             self._listeners[listener] = log.end
-            log.forget(min(self._listeners.values()))
+            if len(log) > KEPT_CHANGES:  # not always: it looks at every listener
+                log.forget(min(self._listeners.values()))
         return changes
 
     def forget_changes(self) -> None:
@@ -181,10 +183,7 @@ class Mailbox:
                 await self._refresh_once()
 
     def hint(self, name: str, *, left: bool) -> None:
-        """inotify: the file `name` has left cur/, or come into it. `refresh` looks at it.
-
-        What we did ourselves is no news: a message has come to the name that we know of it.
-        """
+        """inotify: the file `name` has left cur/, or come into it; no news if we did that."""
         state = self._folder.state
         base, suffix = split_name(name)
         uid = state.by_base.get(base)

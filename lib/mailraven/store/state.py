@@ -48,6 +48,10 @@ class ChangeLog:
         """The position of the next change."""
         return self._first + len(self._uids)
 
+    def __len__(self) -> int:
+        """How many changes are kept."""
+        return len(self._uids)
+
     def add(self, modseq: int, kind: str, uid: int) -> None:
         """Append a change; the older half is forgotten above LOG_LIMIT."""
         if len(self._uids) >= LOG_LIMIT:
@@ -61,6 +65,8 @@ class ChangeLog:
         start = position - self._first
         if start < 0:
             return None
+        if start == len(self._uids):
+            return []
         columns = (self._modseqs[start:], self._kinds[start:].decode(), self._uids[start:])
         return [Change(*change) for change in zip(*columns, strict=True)]
 
