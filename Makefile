@@ -13,6 +13,8 @@ PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
 PEERS := postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap
+# Clients that take too long for `make test`.
+CLIENTS := thunderbird xvfb libnss3-tools
 # What other tests ask: manual pages, the units of systemd/.
 TOOLS := mandoc systemd procps
 # What `make bench` compares with, beside Postfix.
@@ -53,7 +55,8 @@ peers: $(VENV)/.dev
 	$(PYTEST) tests/peers
 
 clients: $(VENV)/.dev
-	$(PYTEST) tests/clients
+	@tests/install-debian $(CLIENTS)
+	$(PYTEST) tests/clients tests/clients/thunderbird.py
 
 crash: $(VENV)/.dev
 	$(PYTEST) tests/crash

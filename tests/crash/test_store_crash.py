@@ -68,6 +68,17 @@ async def append(maildir: Path, store: MailStore, say: Say) -> None:
         promise(say, box="INBOX", uid=uid, text=text.decode())
 
 
+async def multiappend(maildir: Path, store: MailStore, say: Say) -> None:
+    inbox = await store.open(maildir, "INBOX")
+    texts = MESSAGES[5:]
+    promise(say, together=[text.decode() for text in texts])
+    uids = await inbox.append_all([AppendData([text]) for text in texts])
+    for uid, text in zip(uids, texts, strict=True):
+        promise(say, box="INBOX", uid=uid, text=text.decode())
+    promise(say, going=[MESSAGES[5].decode()])
+    await inbox.expunge([uids[0]])
+
+
 async def flags(maildir: Path, store: MailStore, say: Say) -> None:
     inbox = await store.open(maildir, "INBOX")
     mask = await inbox.keyword_mask(["$Forwarded"], create=True)
@@ -139,7 +150,19 @@ async def rename(maildir: Path, store: MailStore, say: Say) -> None:
     account.subscribe(maildir, "Older/Inbox")
 
 
-SCENARIOS = [deliver, append, flags, expunge, copy, move, foreign, compact, first_open, rename]
+SCENARIOS = [
+    deliver,
+    append,
+    multiappend,
+    flags,
+    expunge,
+    copy,
+    move,
+    foreign,
+    compact,
+    first_open,
+    rename,
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -194,6 +217,9 @@ def check_promises(
     for fact in facts:
         if "present" in fact:
             assert everything.count(fact["present"].encode()) == 1
+        if not going:
+            together = [everything.count(text.encode()) for text in fact.get("together", [])]
+            assert set(together) in ({0}, {1}, set()), "some of them only. RFC 3502"
         if "uid" in fact and fact["text"] not in going:
             name, uid = fact["box"], fact["uid"]
             assert there[name][uid] == fact["text"].encode()

@@ -99,7 +99,8 @@ def _parts(places: Sequence[range], size: int) -> Iterator[Sequence[int]]:
 async def _set_seen(selected: Selected, uids: Sequence[int]) -> list[int]:
     mailbox = selected.mailbox
     masks = (mailbox.masks[place] for place in map(mailbox.place, uids) if place >= 0)
-    if all(mask & SEEN for mask in masks):
+    # Another worker may have taken the flag away a moment ago: then memory alone cannot tell.
+    if not mailbox.wants_refresh and all(mask & SEEN for mask in masks):
         return []
     return (await mailbox.set_flags(uids, "+", SEEN)).changed
 

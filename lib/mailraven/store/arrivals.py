@@ -17,7 +17,7 @@ from pathlib import Path
 from mailraven.mail.flags import KEYWORDS, ON_DISK, suffix_of
 from mailraven.store.change import expunge
 from mailraven.store.folder import MailboxFolder, in_thread, slices
-from mailraven.store.journal import arrival_line
+from mailraven.store.journal import arrival_line, together_line
 from mailraven.store.maildir import copy_file, make_crlf, new_base, write_message
 from mailraven.store.state import Arrival
 from mailraven.store.usage import add_usage
@@ -61,19 +61,17 @@ async def _place_all(folder: MailboxFolder, ready: Sequence[_Ready]) -> list[int
     async with folder.locked() as state:
         await folder.reserve(len(ready))
         modseq, first = state.highest_modseq + 1, state.uid_next
-        placed: list[str] = []
+        names = [item.message.base + suffix_of(item.message.mask) for item in ready]
+        if len(ready) > 1:  # kill -9 must not leave some of them. RFC 3502 §3
+            folder.write([together_line(names)])
         try:
-            for item in ready:
-                path = f"{folder.cur}/{item.message.base}{suffix_of(item.message.mask)}"
-                os.rename(item.tmp, path)
-                placed.append(path)
+            for item, name in zip(ready, names, strict=True):
+                os.rename(item.tmp, f"{folder.cur}/{name}")
             uids = list(range(first, first + len(ready)))
             pairs = zip(uids, ready, strict=True)
             folder.write([arrival_line(uid, modseq, item.message) for uid, item in pairs])
         except OSError:
-            for path in placed:
-                with suppress(OSError):
-                    os.unlink(path)
+            folder.take_back(names)
             raise
         return uids
 

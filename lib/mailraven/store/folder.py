@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from mailraven.files import GroupFsync
 from mailraven.store.errors import MailboxBusy, NoSuchMailbox
+from mailraven.store.journal import together_line
 from mailraven.store.journal_file import (
     LOCK_PATIENCE,
     JournalFile,
@@ -98,6 +99,7 @@ class MailboxFolder:
             await self._take_lock()
             try:
                 await self._follow()
+                self._take_back_torn()
                 yield self.state
             finally:
                 release_lock(self._lock_fd)
@@ -107,6 +109,23 @@ class MailboxFolder:
         if lines:
             self.journal.write("".join(lines))
             self._changed()
+
+    def _take_back_torn(self) -> None:
+        """Remove what a writer that died left of messages that were to arrive together."""
+        names = self.state.together
+        if names:
+            self.take_back(list(names))
+
+    def take_back(self, names: Sequence[str]) -> None:
+        """Remove files in cur/ that have come together and shall not stay. Only within `locked()`.
+
+        What a full disk refuses is done by who takes the lock next.
+        """
+        with suppress(OSError):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{self.cur}/{name}")  # noqa: PTH108
+            self.journal.write(together_line([]))
 
     async def reserve(self, uids: int) -> None:
         """See that `uids` UIDs and a MODSEQ can be given out. Only within `locked()`."""

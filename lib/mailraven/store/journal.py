@@ -12,6 +12,8 @@ and every later one a letter with its fields, separated by one space:
     x UID MODSEQ                          expunged
     r UID                                 \\Recent was claimed of all UIDs below this
     k LETTER KEYWORD                      the keyword that a letter a to z stands for
+    t NAME ...                            these files in cur/ are no messages until an a line comes;
+                                          without a name: they were taken back
     n UID MODSEQ                          UIDNEXT is at least UID, HIGHESTMODSEQ at least MODSEQ
     h MODSEQ                              the x lines are complete only for later MODSEQs
     z MODSEQ MODSEQ                       changes between these may have been told, and lost
@@ -28,6 +30,11 @@ what the ceiling is for: nobody goes above a ceiling that is not durable, and wh
 boot than its own goes on at the ceiling; so does who opens a damaged file. A torn last line is
 cut off by the next writer. Who has read more than the file tells (it was removed, or restored from
 a backup) writes it again from memory.
+
+Messages that arrive together (RFC 3502) have a t line before their files are in cur/. Who takes the
+lock and finds one open knows that its writer died between, and removes what was there already. In
+another boot it lets them be: a power loss may have lost the a lines of messages that were
+acknowledged.
 
 Compaction writes the fold as a new file and renames it; readers notice the other inode.
 """
@@ -88,6 +95,11 @@ def arrival_line(uid: int, modseq: int, message: Arrival) -> str:
     """The a line of a message."""
     letters = letters_of(message.mask) or "-"
     return f"a {uid} {modseq} {letters} {message.size} {message.date} {escape(message.base)}\n"
+
+
+def together_line(names: Iterable[str]) -> str:
+    """The t line of files in cur/."""
+    return " ".join(["t", *map(escape, names)]) + "\n"
 
 
 def flags_line(uid: int, modseq: int, mask: int) -> str:
@@ -189,6 +201,8 @@ class Fold:
                 state.highest_modseq = max(state.highest_modseq, int(modseq))
             case ["r", uid]:
                 state.recent_from = max(state.recent_from, _uid(uid))
+            case ["t", *names]:
+                state.together = [unescape(name) for name in names]
             case ["k", letter, keyword] if len(letter) == 1:
                 self._keyword(ord(letter) - ord("a"), unescape(keyword))
             case ["n", uid, modseq]:
@@ -245,6 +259,7 @@ class Fold:
             number, message = _uid(uid), _arrival(letters, size, date, base)
             if number <= self.state.last_uid or message.base in self.state.by_base:
                 return False
+            self.state.together.clear()  # with the lock held nobody else comes between
             self.state.arrive(number, _modseq(modseq), message)
         except ValueError:
             return False
@@ -275,6 +290,7 @@ class Fold:
         if not state.by_base.keys().isdisjoint(by_base):
             return False
         letters_of_each = words[3::6]
+        state.together.clear()
         state.uids.extend(uids)
         state.modseqs.extend(modseqs)
         state.masks.extend([masks[letters] for letters in letters_of_each])

@@ -156,6 +156,7 @@ class JournalFile:
         os.close(self.fd)
         self.fd, self.inode, self.position = fd, os.fstat(fd).st_ino, len(data)
         state.durable_uid, state.durable_modseq = ceiling
+        state.together.clear()  # see journal.py: not to be removed after a power loss
         self._fold.boot, self._fold.damaged = _BOOT, False
         self._fold.lines = data.count(b"\n")
 

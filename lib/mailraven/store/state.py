@@ -111,6 +111,7 @@ class MailboxState:
         "recent_from",
         "size",
         "sizes",
+        "together",
         "uid_next",
         "uid_validity",
         "uids",
@@ -133,6 +134,7 @@ class MailboxState:
         self.bases: list[str] = []
         self.by_base: dict[str, int] = {}  # UID of each unique part
         self.odd: dict[int, str] = {}  # by UID: what follows BASE where that is not suffix_of(mask)
+        self.together: list[str] = []  # files in cur/ that come together and are no messages yet
         self.unseen = 0
         self.deleted = 0
         self.size = 0  # octets of all messages
