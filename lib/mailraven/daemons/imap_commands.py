@@ -5,6 +5,7 @@ from mailraven.daemons import (
     imap_append,
     imap_auth,
     imap_compress,
+    imap_esearch,
     imap_fetch,
     imap_idle,
     imap_mailboxes,
@@ -82,7 +83,7 @@ async def _conclude(
     commands_total.labels(type(request).__name__, status.decode("ascii")).inc()
     if isinstance(request, NUMBERED):
         session.announce(told=Telling(request.by_uid, request.by_uid))
-    elif isinstance(request, (commands.Sort, commands.Thread)):
+    elif isinstance(request, (commands.Esearch, commands.Sort, commands.Thread)):
         by_uid = request.search.by_uid
         session.announce(told=Telling(by_uid, by_uid))  # RFC 5256 §3: as after SEARCH
     elif session.selected and not session.selected.mailbox.gone:
@@ -111,7 +112,7 @@ async def perform(session: Session, request: commands.Request) -> bytes:
             return await imap_fetch.fetch(session, request)
         case commands.Store():
             return await imap_messages.store(session, request)
-        case commands.Search() | commands.Sort() | commands.Thread():
+        case commands.Search() | commands.Esearch() | commands.Sort() | commands.Thread():
             return await _perform_search(session, request)
         case commands.Copy():
             return await imap_messages.copy(session, request)
@@ -125,12 +126,15 @@ async def perform(session: Session, request: commands.Request) -> bytes:
 
 
 async def _perform_search(
-    session: Session, request: commands.Search | commands.Sort | commands.Thread
+    session: Session,
+    request: commands.Search | commands.Esearch | commands.Sort | commands.Thread,
 ) -> bytes:
     """The same for what finds messages."""
     match request:
         case commands.Search():
             return await imap_search.search(session, request)
+        case commands.Esearch():
+            return await imap_esearch.esearch(session, request)
         case commands.Sort():
             return await imap_sort.sort(session, request)
         case commands.Thread():

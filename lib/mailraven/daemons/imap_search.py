@@ -27,7 +27,7 @@ from mailraven.imap.search import (
     sieve,
 )
 from mailraven.imap.search_keys import And, SearchKey, asks_modseq
-from mailraven.imap.search_results import chosen, esearch_line, search_line
+from mailraven.imap.search_results import chosen, esearch_line, search_line, tag_correlator
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.headers import header_end, split_message
@@ -69,7 +69,6 @@ class Opened:
 async def search(session: Session, request: Search) -> bytes:
     """SEARCH and UID SEARCH"""
     selected, returned = session.mailbox(), request.returned
-    saves = returned is not None and b"SAVE" in returned
     found = await found_by(session, request)
     uids = selected.view.uids
     numbers = [uids[place] if request.by_uid else place + 1 for place in found]
@@ -77,9 +76,10 @@ async def search(session: Session, request: Search) -> bytes:
     if returned is None:
         session.send(search_line(numbers, modseq))
         return b"searched"
-    if saves:
+    if b"SAVE" in returned.options:
         selected.saved = array("L", [uids[place] for place in chosen(returned, found)])
-    session.send(esearch_line(session.tag, returned, numbers, by_uid=request.by_uid, modseq=modseq))
+    correlator = tag_correlator(session.tag)
+    session.send(esearch_line(correlator, returned, numbers, by_uid=request.by_uid, modseq=modseq))
     return b"searched"
 
 
@@ -91,7 +91,7 @@ async def found_by(session: Session, request: Search) -> list[int]:
             raise Refusal(BAD_CHARSET)
         return await matching(session, selected, request.key)
     except (Refusal, TemporaryError, PermanentError):
-        if returned is not None and b"SAVE" in returned:
+        if returned is not None and b"SAVE" in returned.options:
             selected.saved = array("L")  # RFC 5182 §2.1: NO empties it, BAD leaves it
         raise
 
@@ -101,7 +101,7 @@ def highest_modseq(selected: Selected, request: Search, found: Sequence[int]) ->
     if not asks_modseq(request.key):
         return 0
     modseqs = selected.column(selected.mailbox.modseqs)
-    meant = chosen(request.returned or frozenset(), found)
+    meant = chosen(request.returned, found)
     return max((modseqs[place] for place in meant), default=0)
 
 

@@ -19,7 +19,7 @@ async def select(session: Session, request: Select) -> bytes:
     session.condstore |= request.condstore
     account = session.owner()
     mailbox = await session.server.store.open(account.maildir, request.mailbox)
-    session.selected = selected = _selected(mailbox, request)
+    session.selected = selected = selected_as(mailbox, request)
     selected.condstore = session.condstore
     selected.vanishes = session.qresync
     mailbox.attach(session.on_change)
@@ -31,7 +31,8 @@ async def select(session: Session, request: Select) -> bytes:
     return b"[READ-ONLY] examined" if request.read_only else b"[READ-WRITE] selected"
 
 
-def _selected(mailbox: Mailbox, request: Select) -> Selected:
+def selected_as(mailbox: Mailbox, request: Select) -> Selected:
+    """An open mailbox as `request` would see it."""
     view = View(mailbox.uids, len(mailbox.uids), mailbox.position)
     if request.read_only and mailbox.recent_from < mailbox.uid_next:
         # EXAMINE shows what is recent and leaves it so for others. RFC 3501 §6.3.2

@@ -14,7 +14,7 @@ from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.columns import NO_MOMENT
 from mailraven.imap.commands import Sort, Thread
-from mailraven.imap.search_results import chosen, esearch_line, sort_line
+from mailraven.imap.search_results import chosen, esearch_line, sort_line, tag_correlator
 from mailraven.imap.sort import in_order
 from mailraven.imap.thread import by_references, by_subject, thread_line
 
@@ -40,10 +40,10 @@ async def sort(session: Session, request: Sort) -> bytes:
     if returned is None:
         session.send(sort_line(numbers, modseq))
         return b"sorted"
-    if b"SAVE" in returned:  # "$" names a set: its order is the mailbox's
+    if b"SAVE" in returned.options:  # "$" names a set: its order is the mailbox's
         selected.saved = array("L", sorted(uids[place] for place in chosen(returned, found)))
-    by_uid = search.by_uid
-    session.send(esearch_line(session.tag, returned, numbers, by_uid=by_uid, modseq=modseq))
+    correlator, by_uid = tag_correlator(session.tag), search.by_uid
+    session.send(esearch_line(correlator, returned, numbers, by_uid=by_uid, modseq=modseq))
     return b"sorted"
 
 

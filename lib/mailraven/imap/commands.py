@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailraven.imap.account import AccountRequest
 from mailraven.imap.search_keys import SearchKey
+from mailraven.imap.search_results import Returned
 from mailraven.imap.sequence import SequenceSet
 from mailraven.imap.sort import Criterion
 
@@ -237,8 +238,24 @@ class Search:
 
     key: SearchKey
     by_uid: bool
-    returned: frozenset[bytes] | None = None
+    returned: Returned | None = None
     unknown_charset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Mailboxes to search: `kind` in capitals; names only for MAILBOXES, SUBTREE, SUBTREE-ONE."""
+
+    kind: bytes
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Esearch:
+    """ESEARCH (RFC 7377); without sources it is the selected mailbox."""
+
+    search: Search
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +379,7 @@ Request = (
     | Unselect
     | Expunge
     | Search
+    | Esearch
     | Sort
     | Thread
     | Fetch

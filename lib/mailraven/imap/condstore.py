@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mailraven.imap.commands import (
     Enable,
+    Esearch,
     Fetch,
     List,
     Request,
@@ -72,6 +73,6 @@ def enables_condstore(request: Request) -> bool:
             return request.unchanged_since is not None
         case Search():
             return asks_modseq(request.key)
-        case Sort() | Thread():
+        case Esearch() | Sort() | Thread():
             return asks_modseq(request.search.key)
     return False

@@ -10,7 +10,7 @@ from mailraven.imap.condstore import modifiers, modseq_behind
 from mailraven.imap.fetch_items import fetch_items, known_items
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
 from mailraven.imap.qresync import fetch_modifiers, select_parameters
-from mailraven.imap.search_grammar import search
+from mailraven.imap.search_grammar import esearch, search
 from mailraven.imap.sort_grammar import sort, thread
 from mailraven.imap.states import State, permit
 from mailraven.mail.errors import PeerError
@@ -205,6 +205,7 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"LSUB": lists.lsub,
     b"STATUS": lists.status,
     b"SEARCH": search,
+    b"ESEARCH": esearch,
     b"SORT": sort,
     b"THREAD": thread,
     b"FETCH": _fetch,

@@ -1,18 +1,23 @@
-"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, RFC 4731, 5032, 7162)."""
+"""From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, RFC 4731, 5032, 7162, 9394)."""
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from mailraven.imap import search_keys as keys
-from mailraven.imap.commands import Search
+from mailraven.imap.commands import Esearch, Search, Source
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.search import CHARSETS, search_text
 from mailraven.imap.search_keys import SearchKey
-from mailraven.imap.search_results import RETURN
+from mailraven.imap.search_results import RETURN, Returned
 from mailraven.mail.errors import PeerError
 
 KEY_LIMIT = 200  # keys in one SEARCH, nested ones counted
+NAMED_SOURCES = frozenset({b"SUBTREE", b"SUBTREE-ONE", b"MAILBOXES"})
+SOURCES = NAMED_SOURCES | {b"SELECTED", b"INBOXES", b"PERSONAL", b"SUBSCRIBED"}
 KEY = re.compile(rb"[A-Za-z]+")
+PARTIAL_RANGE = re.compile(rb"\d{1,10}:\d{1,10}|-\d{1,10}:-\d{1,10}")
+HIGHEST_NUMBER = 2**32 - 1
 HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
 
 
@@ -27,9 +32,7 @@ def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
     return Search(_keys(cursor), by_uid, returned)
 
 
-def search_program(
-    cursor: Cursor, returned: frozenset[bytes] | None, *, by_uid: bool = False
-) -> Search:
+def search_program(cursor: Cursor, returned: Returned | None, *, by_uid: bool = False) -> Search:
     """charset 1*(SP search-key): how SORT and THREAD have it, too. RFC 5256 §5"""
     charset = cursor.astring().upper()
     if charset not in CHARSETS:
@@ -39,16 +42,37 @@ def search_program(
     return Search(_keys(cursor), by_uid, returned)
 
 
-def return_options(cursor: Cursor) -> frozenset[bytes] | None:
-    """RETURN and its list, of which the empty one means ALL. RFC 4731 §3.1"""
+def return_options(cursor: Cursor) -> Returned | None:
+    """RETURN and its list, of which the empty one means ALL. RFC 4731 §3.1, RFC 9394 §4"""
     if cursor.data[cursor.at : cursor.at + 7].upper() != b"RETURN ":
         return None
     cursor.at += 7
-    options = frozenset(cursor.parenthesised(cursor.keyword, may_be_empty=True))
+    parts: list[tuple[int, int]] = []
+
+    def option() -> bytes:
+        name = cursor.keyword()
+        if name == b"PARTIAL":
+            cursor.space()
+            parts.append(partial_range(cursor))
+        return name
+
+    options = frozenset(cursor.parenthesised(option, may_be_empty=True))
     if not options <= RETURN:
         raise PeerError("unknown return option")
+    if len(parts) > 1 or (parts and b"ALL" in options):
+        raise PeerError("at most one of ALL and PARTIAL")  # RFC 9394 §3.1
     cursor.space()
-    return options or frozenset({b"ALL"})
+    return Returned(options or frozenset({b"ALL"}), parts[0] if parts else (0, 0))
+
+
+def partial_range(cursor: Cursor) -> tuple[int, int]:
+    """Both ends above zero, counted from the first, or both below, from the last. RFC 9394 §4"""
+    found = cursor.word(PARTIAL_RANGE, "a range")
+    first, _, last = found.partition(b":")
+    ends = int(first), int(last)
+    if 0 in ends or max(map(abs, ends)) > HIGHEST_NUMBER:
+        raise cursor.fail("another range before")
+    return ends
 
 
 def _keys(cursor: Cursor) -> SearchKey:
@@ -171,3 +195,32 @@ WITH_ARGUMENT: dict[bytes, Callable[[Cursor], SearchKey]] = {
     b"SENTBEFORE": lambda cursor: keys.SentDays(None, cursor.date() - 1),
     b"SENTSINCE": lambda cursor: keys.SentDays(cursor.date(), None),
 }
+
+
+def esearch(cursor: Cursor) -> Esearch:
+    """ESEARCH [IN (mailboxes)] [RETURN (options)] [CHARSET name] 1*key. RFC 7377 §4"""
+    sources: tuple[Source, ...] = ()
+    if cursor.data[cursor.at : cursor.at + 3].upper() == b"IN ":
+        cursor.at += 3
+        sources = cursor.parenthesised(lambda: _source(cursor))
+        cursor.space()
+    found = search(cursor, by_uid=True)
+    if found.returned is None:
+        found = replace(found, returned=Returned(frozenset({b"ALL"})))
+    only_selected = {source.kind for source in sources} <= {b"SELECTED"}
+    if found.returned and b"SAVE" in found.returned.options and not only_selected:
+        raise PeerError("SAVE is for the selected mailbox")  # RFC 7377 §2.2
+    return Esearch(found, sources)
+
+
+def _source(cursor: Cursor) -> Source:
+    """filter-mailboxes of RFC 5465 §8, as RFC 7377 §4 changes it."""
+    kind = cursor.keyword()
+    if kind not in SOURCES:
+        raise PeerError("unknown source of mailboxes")
+    if kind not in NAMED_SOURCES:
+        return Source(kind)
+    cursor.space()
+    if cursor.peek() == b"(":
+        return Source(kind, cursor.parenthesised(cursor.mailbox))
+    return Source(kind, (cursor.mailbox(),))

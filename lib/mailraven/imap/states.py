@@ -40,7 +40,7 @@ _ANY = frozenset({b"CAPABILITY", b"NOOP", b"LOGOUT", b"ID"})
 _ACCOUNT = _ANY | {
     b"SELECT", b"EXAMINE", b"CREATE", b"DELETE", b"RENAME", b"SUBSCRIBE", b"UNSUBSCRIBE", b"LIST",
     b"LSUB", b"STATUS", b"APPEND", b"NAMESPACE", b"IDLE",
-    b"COMPRESS",
+    b"COMPRESS", b"ESEARCH",
     b"GETQUOTA", b"GETQUOTAROOT", b"SETQUOTA", b"GETMETADATA", b"SETMETADATA",
 }  # fmt: skip
 
