@@ -26,6 +26,7 @@ from mailraven.imap.search import (
     reads_messages,
     sieve,
 )
+from mailraven.imap.search_grams import query_of
 from mailraven.imap.search_keys import And, SearchKey, asks_modseq
 from mailraven.imap.search_results import chosen, esearch_line, search_line, tag_correlator
 from mailraven.imap.search_text import MessageFacts
@@ -111,6 +112,7 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
     places, rest = narrow(key, view)
     if rest is None:
         return places
+    query = query_of(rest)  # before columns settle parts of it, of which an index knows nothing
     if worthwhile(session, selected.mailbox, rest, len(places)):
         settled = await header_columns(session, selected.mailbox, rest, view.uids)
         places, rest = narrow(And((marked(places, len(view.uids)), settled)), view)
@@ -118,6 +120,8 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
             return places
     found: list[int] = []
     in_files = reads_messages(rest)
+    if in_files:
+        places = await _worth_reading(session, selected, query, places)
     for whole in _parts(places, view.sizes) if in_files else _pieces(places):
         part = whole
         while part:
@@ -134,6 +138,19 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
             part = part[len(records) :]
             await session.breathe()
     return found
+
+
+async def _worth_reading(
+    session: Session, selected: Selected, query: str | None, places: list[int]
+) -> list[int]:
+    """The places that the full-text index does not rule out."""
+    server = session.server
+    uids = [selected.view.uids[place] for place in places]
+    config = server.service.config
+    likely = await server.text_index.candidates(config, selected.mailbox, uids, query)
+    if likely is None:
+        return places
+    return [place for place, uid in zip(places, uids, strict=True) if uid in likely]
 
 
 def _pieces(places: list[int]) -> Iterator[list[int]]:

@@ -51,6 +51,7 @@ async def main(service: Service) -> None:
     for session in list(door.sessions):
         session.wind_down()
     await asyncio.gather(*(listener.close(GRACE) for listener in open_doors))
+    server.text_index.close()
     server.store.shut()
     server.auth.close()
 

@@ -103,6 +103,28 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def hays_of(message: bytes) -> Iterator[Hay]:
+    """Everything that TEXT looks into."""
+    yield from _hays_of_header(split_message(message)[0])
+    yield from _hays_of_body(message)
+
+
+def indexed_text(message: bytes, limit: int) -> str | None:
+    """All that TEXT compares, case-folded; None if that is more than `limit` characters.
+
+    A string without line ends that `text_contains` or `body_contains` finds is in it. Free of NUL
+    and of lone surrogates, which no index takes.
+    """
+    texts, left = list[str](), limit
+    for hay in hays_of(message):
+        left -= len(hay) + 1
+        if left < 0:
+            return None
+        texts.append(hay.decode("ascii") if isinstance(hay, bytes) else hay)
+    text = "\n".join(texts).replace("\0", "\n")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 class MessageFacts:
     """One message under search, at `place`.
 
