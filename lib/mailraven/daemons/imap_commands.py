@@ -25,7 +25,7 @@ from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendBegin, Command
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
-from mailraven.observe import log
+from mailraven.observe import log, metrics
 from mailraven.store import errors
 
 # RFC 5530 §3; what is absent is UNAVAILABLE when it may pass, CANNOT when not.
@@ -80,7 +80,7 @@ async def _conclude(
     session: Session, request: commands.Request, status: bytes, text: bytes
 ) -> None:
     """Count it, tell what is new, then answer. RFC 3501 §7: numbers shift only where they may."""
-    commands_total.labels(type(request).__name__, status.decode("ascii")).inc()
+    metrics.child(commands_total, type(request).__name__, status.decode("ascii")).inc()
     if isinstance(request, NUMBERED):
         session.announce(told=Telling(request.by_uid, request.by_uid))
     elif isinstance(request, (commands.Esearch, commands.Sort, commands.Thread)):

@@ -5,7 +5,7 @@ do not shift meanwhile: the view changes only in `announce`.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from mailraven.daemons.imap_binary import Encodings, find_encodings, send_binary
@@ -38,15 +38,18 @@ async def fetch(session: Session, request: Fetch) -> bytes:
         places = _changed(selected, places, request.changed_since)
     own: set[int] = set()
     missing = False
-    async for part, records in _with_records(session, places, wanted):
-        uids = _column(selected.view.uids, part)
-        if wanted.sets_seen and not selected.read_only:
-            own.update(await _set_seen(selected, uids))
-        batch = _batch(selected, part, records, wanted)
-        missing |= len(batch.uids) < len(uids)
-        session.announce_keywords()
-        missing |= await _send(session, batch, wanted)
-        await session.breathe()
+    for whole in _parts(places, READ_CHUNK if wanted.sections else CHUNK):
+        rest = whole
+        while rest:
+            part, records = await _with_records(session, rest, wanted)
+            rest = rest[len(part) :]
+            if wanted.sets_seen and not selected.read_only:
+                own.update(await _set_seen(selected, _column(selected.view.uids, part)))
+            batch = _batch(selected, part, records, wanted)
+            missing |= len(batch.uids) < len(part)
+            session.announce_keywords()
+            missing |= await _send(session, batch, wanted)
+            await session.breathe()
     # Who knows MODSEQ must learn that of a message whose \\Seen was set. RFC 7162 §3.2.4
     shown = b"FLAGS" in wanted.names and not session.condstore
     known = frozenset(own) if shown else NOBODY
@@ -64,19 +67,15 @@ def _changed(selected: Selected, places: Sequence[range], since: int) -> list[ra
 
 
 async def _with_records(
-    session: Session, places: Sequence[range], wanted: Plan
-) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
-    """The places in pieces, each with the records of its messages if any are wanted."""
+    session: Session, part: Sequence[int], wanted: Plan
+) -> tuple[Sequence[int], list[bytes]]:
+    """The first of these places with the records of their messages; all if none are wanted."""
+    if not wanted.needs_records:
+        return part, []
     selected = session.mailbox()
-    mailbox, uids = selected.mailbox, selected.view.uids
-    for whole in _parts(places, READ_CHUNK if wanted.sections else CHUNK):
-        part = whole
-        while wanted.needs_records and part:
-            records = await read_records(session, mailbox, _column(uids, part))
-            yield part[: len(records)], records
-            part = part[len(records) :]
-        if part:
-            yield part, []
+    uids = _column(selected.view.uids, part)
+    records = await read_records(session, selected.mailbox, uids)
+    return part[: len(records)], records
 
 
 def _parts(places: Sequence[range], size: int) -> Iterator[Sequence[int]]:

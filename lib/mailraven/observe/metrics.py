@@ -5,6 +5,7 @@ names a folder for them. daemons/service.py names it before it imports any room.
 """
 
 import os
+from functools import cache
 
 from prometheus_client import (
     REGISTRY,
@@ -22,6 +23,12 @@ VALUE_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the environment variable that the l
 def counter(name: str, help: str, labels: tuple[str, ...] = ()) -> Counter:
     """A number that only grows; `name` ends in _total."""
     return Counter(name, help, labels)
+
+
+@cache
+def child(parent: Counter, *labels: str) -> Counter:
+    """`parent.labels(...)` of few and known labels: the library takes long to find one."""
+    return parent.labels(*labels)
 
 
 def gauge(name: str, help: str, labels: tuple[str, ...] = ()) -> Gauge:

@@ -83,9 +83,10 @@ def _set_slice(
 
 def _rename(folder: MailboxFolder, at: int, mask: int) -> bool:
     """Let the file name say `mask`; False if another program renamed or removed the file."""
-    name = folder.state.bases[at] + suffix_of(mask)
+    state = folder.state
+    path = f"{folder.cur}/{state.bases[at]}"
     try:
-        os.rename(folder.path_of(at), f"{folder.cur}/{name}")
+        os.rename(path + state.suffix(at), path + suffix_of(mask))
     except FileNotFoundError:
         return False
     return True
