@@ -108,19 +108,23 @@ def _header_column(section: Section) -> Column:
     chosen = _fields_named(frozenset(section.fields)).findall
 
     def column(batch: Batch) -> Iterable[bytes]:
-        texts = map(b"".join, map(chosen, all_headers_of(batch.records)))
-        return [b"{%d}\r\n%b\r\n" % (len(text) + 2, text) for text in texts]
+        texts = [b"".join(chosen(b"\n" + headers)) for headers in all_headers_of(batch.records)]
+        # What was found begins with the LF before it, not with its own: the same octets, turned.
+        return [
+            b"{%d}\r%b\n\r\n" % (len(text) + 2, text) if text else b"{2}\r\n\r\n" for text in texts
+        ]
 
     return column
 
 
 @lru_cache(64)
 def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
-    """Finds whole fields of these names, as mail.headers.select_fields does one by one."""
+    """Finds whole fields of these names, as mail.headers.select_fields does one by one.
+
+    A match has the LF before it and lacks its own: the search for an LF is what makes it fast.
+    """
     either = b"|".join(map(re.escape, sorted(names)))
-    return re.compile(
-        rb"^(?:" + either + rb")[ \t]*+:.*+(?:\n[ \t].*+)*+\n?", re.MULTILINE | re.IGNORECASE
-    )
+    return re.compile(rb"\n(?:" + either + rb")[ \t]*+:.*+(?:\n[ \t].*+)*+", re.IGNORECASE)
 
 
 def render(batch: Batch, plan: Plan, ending: bytes) -> list[bytes]:
