@@ -17,11 +17,12 @@ from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Binary, Fetch, FromMessage, Preview
 from mailraven.imap.errors import Refusal
-from mailraven.imap.fetch import Batch, Plan, plan, render
+from mailraven.imap.fetch import FROM_NAME, Batch, Plan, plan, render
 from mailraven.imap.sequence import ranges_of
 from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
 from mailraven.store.errors import MessageGone
+from mailraven.store.mailbox import Mailbox
 
 CHUNK = 500  # messages whose columns go out together
 READ_CHUNK = 100  # the same where messages are read
@@ -128,7 +129,12 @@ def _batch(
         _column(mailbox.sizes, places) if b"RFC822.SIZE" in wanted.names else (),
         records,
         _column(mailbox.modseqs, places) if b"MODSEQ" in wanted.names else (),
+        _names(mailbox, places) if not FROM_NAME.isdisjoint(wanted.names) else (),
     )
+
+
+def _names(mailbox: Mailbox, places: Sequence[int]) -> Sequence[str]:
+    return [mailbox.names[place] for place in places]
 
 
 def _column(values: Sequence[int], places: Sequence[int]) -> Sequence[int]:

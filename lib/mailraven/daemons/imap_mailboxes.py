@@ -17,6 +17,7 @@ from mailraven.imap.errors import Refusal
 from mailraven.imap.listing import Entry, Listed, entries
 from mailraven.imap.responses import list_line, status_line
 from mailraven.mail.errors import PermanentError
+from mailraven.mail.identity import mailbox_id
 from mailraven.store import account as folders
 from mailraven.store.mailstore import StatusCounts
 
@@ -87,8 +88,8 @@ async def status(session: Session, request: Status) -> bytes:
 
 def _values(
     session: Session, counts: StatusCounts, items: tuple[bytes, ...]
-) -> list[tuple[bytes, int]]:
-    values = {
+) -> list[tuple[bytes, int | bytes]]:
+    values: dict[bytes, int | bytes] = {
         b"MESSAGES": counts.messages,
         b"RECENT": counts.recent,
         b"UIDNEXT": counts.uid_next,
@@ -98,6 +99,7 @@ def _values(
         b"SIZE": counts.size,  # RFC 8438
         b"DELETED": counts.deleted,  # RFC 9208 §4.1.4
         b"DELETED-STORAGE": counts.deleted_size,  # octets
+        b"MAILBOXID": b"(%b)" % mailbox_id(counts.uid_validity).encode(),  # RFC 8474 §4.3
         b"APPENDLIMIT": session.server.settings.max_literal,  # RFC 7889 §3.1
     }
     return [(item, values[item]) for item in items]
@@ -110,8 +112,10 @@ async def create(session: Session, request: Create) -> bytes:
         raise Refusal("[ALREADYEXISTS] INBOX is always there")
     if request.special_use:
         raise Refusal("[USEATTR] special use cannot be set")  # RFC 6154 §3
-    await asyncio.to_thread(folders.create, session.owner().maildir, name)
-    return b"created"
+    maildir = session.owner().maildir
+    await asyncio.to_thread(folders.create, maildir, name)
+    counts = await session.server.store.status(maildir, name)
+    return b"[MAILBOXID (%b)] created" % mailbox_id(counts.uid_validity).encode()
 
 
 async def delete(session: Session, request: Delete) -> bytes:

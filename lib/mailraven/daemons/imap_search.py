@@ -235,4 +235,5 @@ def _search_view(selected: Selected, key: SearchKey) -> SearchView:
         int(time.time()),
         selected.saved,
         selected.column(mailbox.modseqs) if asks_modseq(key) else (),
+        selected.names,
     )

@@ -6,6 +6,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Select
 from mailraven.imap.view import View
 from mailraven.mail.flags import SEEN, FlagNames
+from mailraven.mail.identity import mailbox_id
 from mailraven.store.mailbox import Mailbox
 
 
@@ -53,6 +54,7 @@ def _facts(selected: Selected) -> bytes:
         b"* %d RECENT\r\n" % selected.recent_told,
         b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % mailbox.uid_validity,
         b"* OK [UIDNEXT %d] next UID\r\n" % mailbox.uid_next,
+        b"* OK [MAILBOXID (%b)] its name for ever\r\n" % mailbox_id(mailbox.uid_validity).encode(),
         selected.highest_modseq_line(),
     ]
     unseen = _first_unseen(mailbox)

@@ -77,6 +77,14 @@ class Selected:
         places = map(mailbox.place, view.uids[: view.exists])
         return [values[place] if place >= 0 else 0 for place in places]
 
+    def names(self) -> Sequence[str]:
+        """The unique parts of the file names at the places of the view; "" where one is gone."""
+        mailbox, view = self.mailbox, self.view
+        if view.uids is mailbox.uids:
+            return mailbox.names[: view.exists]
+        places = map(mailbox.place, view.uids[: view.exists])
+        return [mailbox.names[place] if place >= 0 else "" for place in places]
+
     def mask(self, uid: int) -> int | None:
         """Flags of a message, RECENT if it is; None when it is expunged."""
         mailbox = self.mailbox

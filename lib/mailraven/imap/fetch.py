@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 
 from mailraven.imap.commands import FromMessage, Section
 from mailraven.imap.fetch_items import Item
@@ -19,6 +20,7 @@ from mailraven.imap.summary import (
     bodystructures_of,
     envelopes_of,
 )
+from mailraven.mail.identity import email_id, save_date
 
 CACHED_LIMIT = 4  # sections of one FETCH that are rendered for many messages at once
 
@@ -27,7 +29,7 @@ CACHED_LIMIT = 4  # sections of one FETCH that are rendered for many messages at
 class Batch:
     """Columns of some messages, all of one length; those that no item needs are empty.
 
-    `flags` are in wire form without parentheses.
+    `flags` are in wire form without parentheses, `names` the unique parts of file names.
     """
 
     numbers: Sequence[int]
@@ -37,20 +39,36 @@ class Batch:
     sizes: Sequence[int] = ()
     records: Sequence[bytes] = ()
     modseqs: Sequence[int] = ()
+    names: Sequence[str] = ()
 
 
 Column = Callable[[Batch], Iterable[object]]
+
+
+def _save_date(name: str) -> bytes:
+    """date-time or NIL. RFC 8514 §4.2"""
+    seconds = save_date(name)
+    return b"NIL" if seconds is None else b'"%b"' % date_time(seconds)
+
+
+def _email_id(name: str) -> bytes:
+    return email_id(name).encode("ascii")
+
 
 COLUMNS: dict[bytes, tuple[bytes, Column]] = {
     b"UID": (b"UID %d", lambda batch: batch.uids),
     b"FLAGS": (b"FLAGS (%b)", lambda batch: batch.flags),
     b"INTERNALDATE": (b'INTERNALDATE "%b"', lambda batch: map(date_time, batch.dates)),
     b"MODSEQ": (b"MODSEQ (%d)", lambda batch: batch.modseqs),  # RFC 7162 §3.1.4.2
+    b"SAVEDATE": (b"SAVEDATE %b", lambda batch: map(_save_date, batch.names)),
+    b"EMAILID": (b"EMAILID (%b)", lambda batch: map(_email_id, batch.names)),
+    b"THREADID": (b"THREADID %b", lambda batch: repeat(b"NIL", len(batch.uids))),
     b"RFC822.SIZE": (b"RFC822.SIZE %d", lambda batch: batch.sizes),
     b"ENVELOPE": (b"ENVELOPE %b", lambda batch: envelopes_of(batch.records)),
     b"BODY": (b"BODY %b", lambda batch: map(body_of, batch.records)),
     b"BODYSTRUCTURE": (b"BODYSTRUCTURE %b", lambda batch: bodystructures_of(batch.records)),
 }
+FROM_NAME = frozenset({b"SAVEDATE", b"EMAILID"})
 FROM_RECORD = frozenset({b"ENVELOPE", b"BODY", b"BODYSTRUCTURE"})
 
 

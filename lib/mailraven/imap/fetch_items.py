@@ -27,6 +27,9 @@ PLAIN = frozenset(
         b"BODYSTRUCTURE",
         b"UID",
         b"MODSEQ",
+        b"SAVEDATE",  # RFC 8514
+        b"EMAILID",  # RFC 8474
+        b"THREADID",
     }
 )
 OLD_NAMES = {

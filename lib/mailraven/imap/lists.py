@@ -15,6 +15,7 @@ STATUS_ITEMS = frozenset(
         b"UIDVALIDITY",
         b"UNSEEN",
         b"SIZE",
+        b"MAILBOXID",
         b"APPENDLIMIT",
         b"HIGHESTMODSEQ",
         b"DELETED",

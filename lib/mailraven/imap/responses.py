@@ -41,9 +41,12 @@ def list_line(
     )
 
 
-def status_line(name: str, values: Iterable[tuple[bytes, int]], *, utf8: bool) -> bytes:
-    """STATUS; values in the order asked."""
-    items = b" ".join(b"%b %d" % pair for pair in values)
+def status_line(name: str, values: Iterable[tuple[bytes, int | bytes]], *, utf8: bool) -> bytes:
+    """STATUS; values in the order asked, numbers or what is in wire form."""
+    items = b" ".join(
+        b"%b %b" % (item, value if isinstance(value, bytes) else b"%d" % value)
+        for item, value in values
+    )
     return b"* STATUS %b (%b)\r\n" % (mailbox(name, utf8=utf8), items)
 
 

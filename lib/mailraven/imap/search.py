@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mailraven.imap.search_keys import (
     And,
     BodyContains,
+    EmailId,
     HasFlag,
     HeaderContains,
     InternalDays,
@@ -22,6 +23,7 @@ from mailraven.imap.search_keys import (
     Numbers,
     Older,
     Or,
+    SavedDays,
     SearchKey,
     SentDays,
     Settled,
@@ -35,6 +37,7 @@ from mailraven.imap.sequence import SAVED, places_of_saved, places_of_uids, reso
 from mailraven.imap.summary import COMMON_FIELDS
 from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import mask_of_names
+from mailraven.mail.identity import email_id, save_date
 
 CHARSETS = (b"US-ASCII", b"UTF-8")  # for BADCHARSET; without CHARSET strings are UTF-8 all the same
 _DAY_SECONDS = 86_400
@@ -62,6 +65,7 @@ class SearchView:
     now: int = 0
     saved: Sequence[int] = ()
     modseqs: Sequence[int] = ()
+    names: Callable[[], Sequence[str]] = tuple  # unique parts of the file names
 
     def facts(self, place: int) -> MessageFacts:
         """The lazily read contents of one message."""
@@ -287,6 +291,8 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
             return bytes([octets < size for octets in view.sizes])
         case Modseq(since):
             return bytes([modseq >= since for modseq in view.modseqs])
+        case EmailId() | SavedDays():
+            return _name_column(key, view)
         case InternalDays() | Younger() | Older():
             return _date_column(key, view)
     return _ones(view)
@@ -295,13 +301,29 @@ def _column(key: SearchKey, view: SearchView) -> bytes:
 def _date_column(key: InternalDays | Younger | Older, view: SearchView) -> bytes:
     match key:
         case InternalDays(first, last):
-            after = -1 if first is None else first * _DAY_SECONDS
-            before = 1 << 63 if last is None else (last + 1) * _DAY_SECONDS
-            return bytes([after <= date < before for date in view.dates])
+            return _days_column(view.dates, first, last)
         case Younger(seconds):  # both include the moment itself. RFC 5032 §3
             return bytes([date >= view.now - seconds for date in view.dates])
         case Older(seconds):
             return bytes([date <= view.now - seconds for date in view.dates])
+
+
+def _name_column(key: EmailId | SavedDays, view: SearchView) -> bytes:
+    names = view.names()
+    match key:
+        case EmailId(object_id):
+            return bytes([email_id(name) == object_id for name in names])
+        case SavedDays(first, last):
+            # Where it is not known INTERNALDATE stands in, as RFC 8514 §4.3 has it for mailboxes.
+            known = zip(map(save_date, names), view.dates, strict=True)
+            saved = [date if at is None else at for at, date in known]
+            return _days_column(saved, first, last)
+
+
+def _days_column(dates: Sequence[int], first: int | None, last: int | None) -> bytes:
+    after = -1 if first is None else first * _DAY_SECONDS
+    before = 1 << 63 if last is None else (last + 1) * _DAY_SECONDS
+    return bytes([after <= date < before for date in dates])
 
 
 def _flag_column(flag: bytes, view: SearchView) -> bytes:

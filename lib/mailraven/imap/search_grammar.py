@@ -141,7 +141,16 @@ def _or(cursor: Cursor) -> SearchKey:
     return keys.Or(left, search_key(cursor))
 
 
-def _on(days: type[keys.InternalDays] | type[keys.SentDays]) -> Callable[[Cursor], SearchKey]:
+def _thread_id(cursor: Cursor) -> SearchKey:
+    """THREADID: messages have none here, so none matches. RFC 8474 §5.2"""
+    cursor.astring()
+    return keys.Not(keys.All())
+
+
+Days = type[keys.InternalDays] | type[keys.SentDays] | type[keys.SavedDays]
+
+
+def _on(days: Days) -> Callable[[Cursor], SearchKey]:
     def parse(cursor: Cursor) -> SearchKey:
         day = cursor.date()
         return days(day, day)
@@ -154,6 +163,7 @@ DELETED, DRAFT, RECENT = b"\\Deleted", b"\\Draft", b"\\Recent"
 
 BARE: dict[bytes, SearchKey] = {
     b"ALL": keys.All(),
+    b"SAVEDATESUPPORTED": keys.All(),  # RFC 8514 §4.3
     b"ANSWERED": keys.HasFlag(ANSWERED),
     b"DELETED": keys.HasFlag(DELETED),
     b"DRAFT": keys.HasFlag(DRAFT),
@@ -186,11 +196,16 @@ WITH_ARGUMENT: dict[bytes, Callable[[Cursor], SearchKey]] = {
     b"YOUNGER": lambda cursor: keys.Younger(cursor.nz_number()),
     b"UID": lambda cursor: keys.Uids(cursor.sequence_set()),
     b"MODSEQ": _modseq,
+    b"EMAILID": lambda cursor: keys.EmailId(cursor.astring().decode("ascii", "replace")),
+    b"THREADID": _thread_id,
     b"NOT": lambda cursor: keys.Not(search_key(cursor)),
     b"OR": _or,
     b"ON": _on(keys.InternalDays),
     b"BEFORE": lambda cursor: keys.InternalDays(None, cursor.date() - 1),
     b"SINCE": lambda cursor: keys.InternalDays(cursor.date(), None),
+    b"SAVEDON": _on(keys.SavedDays),
+    b"SAVEDBEFORE": lambda cursor: keys.SavedDays(None, cursor.date() - 1),
+    b"SAVEDSINCE": lambda cursor: keys.SavedDays(cursor.date(), None),
     b"SENTON": _on(keys.SentDays),
     b"SENTBEFORE": lambda cursor: keys.SentDays(None, cursor.date() - 1),
     b"SENTSINCE": lambda cursor: keys.SentDays(cursor.date(), None),

@@ -78,6 +78,21 @@ class Modseq:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedDays:
+    """SAVEDON, SAVEDBEFORE, SAVEDSINCE: as InternalDays, of the save date. RFC 8514 §4.3"""
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailId:
+    """EMAILID. RFC 8474 §6"""
+
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentDays:
     """SENTON, SENTBEFORE, SENTSINCE: the same for the day that stands in the Date field."""
 
@@ -147,6 +162,8 @@ SearchKey = (
     | Younger
     | Older
     | Modseq
+    | SavedDays
+    | EmailId
     | SentDays
     | HeaderContains
     | BodyContains

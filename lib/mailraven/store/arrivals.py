@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailraven.mail.flags import KEYWORDS, ON_DISK, suffix_of
+from mailraven.mail.identity import copied
 from mailraven.store.change import expunge
 from mailraven.store.folder import MailboxFolder, in_thread, slices
 from mailraven.store.journal import arrival_line, together_line
@@ -230,7 +231,8 @@ async def _place_one(way: Transfer, uid: int, new: int) -> _Placed | None:
     if at < 0:
         return None
     size, mask = state.sizes[at], way.mask_of(state.masks[at])
-    message = Arrival(new_base(size), mask, size, state.dates[at])
+    base = copied(new_base(size), state.bases[at])
+    message = Arrival(base, mask, size, state.dates[at])
     path = f"{way.target.cur}/{message.base}{suffix_of(mask)}"
     old = way.source.path_of(at)
     is_copy = not way.moving

@@ -3,7 +3,8 @@
 A name is BASE in new/ and BASE:2,LETTERS in cur/. BASE is SECONDS.UNIQUE.HOST,S=SIZE,W=SIZE: S is
 the size of the file, W the size with CRLF line ends (Maildir++), so S equal to W says that the
 file can go out as it is. Names of other programs are taken as they come; their line ends are
-looked at once and made CRLF, so that the size of a file is its RFC822.SIZE.
+looked at once and made CRLF, so that the size of a file is its RFC822.SIZE. What else BASE tells
+stands in mail/identity.py.
 """
 
 import itertools

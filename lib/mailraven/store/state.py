@@ -235,6 +235,7 @@ class MailboxState:
         """`since` if what changed later is all that changed for a client which stands there.
 
         Else 0: it may have been told of changes that never were, and needs to hear everything.
+        (Not known is who had been told more than its MODSEQ says, because VANISHED was waiting.)
         """
         is_lost = any(after < since < before for after, before in self.lost)
         return 0 if is_lost or since > self.highest_modseq else since
