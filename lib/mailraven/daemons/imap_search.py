@@ -24,6 +24,7 @@ from mailraven.imap.search import (
     matches,
     narrow,
     reads_messages,
+    reads_records,
     sieve,
 )
 from mailraven.imap.search_grams import query_of
@@ -119,14 +120,16 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
         if rest is None:
             return places
     found: list[int] = []
-    in_files = reads_messages(rest)
+    in_files, with_records = reads_messages(rest), reads_records(rest)
     if in_files:
         places = await _worth_reading(session, selected, query, places)
     for whole in _parts(places, view.sizes) if in_files else _pieces(places):
         part = whole
         while part:
             uids = [view.uids[place] for place in part]
-            records = await read_records(session, selected.mailbox, uids)
+            records = [b""] * len(part)
+            if with_records:
+                records = await read_records(session, selected.mailbox, uids)
             if in_files:
                 batch = list(zip(part, uids, records, strict=False))
                 found += await _search_files(selected.mailbox, rest, batch)
@@ -137,6 +140,7 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
                 found += _search_records(rest, part[: len(records)], records)
             part = part[len(records) :]
             await session.breathe()
+            await session.connection.drain()  # ends here if nobody waits for the rest
     return found
 
 

@@ -147,6 +147,22 @@ def reads_messages(key: SearchKey) -> bool:
     return False
 
 
+def reads_records(key: SearchKey) -> bool:
+    """Whether `matches` may ask for the records of messages."""
+    match key:
+        case SentDays():
+            return True
+        case HeaderContains(name, _):
+            return name.lower() in COMMON_FIELDS
+        case Not(inner):
+            return reads_records(inner)
+        case Or(left, right):
+            return reads_records(left) or reads_records(right)
+        case And(keys):
+            return any(map(reads_records, keys))
+    return False
+
+
 def sieve(key: SearchKey, record: bytes) -> bool:
     """False if a message with this record surely does not match; a quick look before `matches`."""
     match key:

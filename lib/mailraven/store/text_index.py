@@ -109,7 +109,8 @@ def open_index(folder: str | Path) -> Iterator[sqlite3.Connection]:
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
-    if not _facts(path).items() <= dict(db.execute("SELECT name, value FROM fact")).items():
+    found = dict(db.execute("SELECT name, value FROM fact"))
+    if "id" not in found or not _facts(path).items() <= found.items():
         raise sqlite3.DatabaseError("of another version, or a copy")
 
 

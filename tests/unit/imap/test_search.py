@@ -90,6 +90,24 @@ def found(key: SearchKey) -> list[int]:
     return [place + 1 for place in search.evaluate_all(key, Mailbox().view())]
 
 
+@pytest.mark.parametrize(
+    ("key", "read"),
+    [
+        (TextContains("x"), False),
+        (HeaderContains(b"x-loop", "x"), False),
+        (HeaderContains(b"Subject", "x"), True),
+        (And((BodyContains("x"), Not(SentDays(1, 2)))), True),
+        (Or(BodyContains("x"), HeaderContains(b"to", "x")), True),
+    ],
+)
+def test_records_are_only_read_for_what_stands_in_them(key: SearchKey, read: bool) -> None:
+    assert search.reads_records(key) is read
+    mailbox = Mailbox()
+    search.evaluate_all(key, mailbox.view())
+    assert ("record", 0) in mailbox.read or not read
+    assert read or "record" not in dict(mailbox.read)
+
+
 STAR = 0
 
 
