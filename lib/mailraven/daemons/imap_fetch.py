@@ -18,6 +18,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Binary, Fetch, FromMessage, Preview
 from mailraven.imap.errors import Refusal
 from mailraven.imap.fetch import FROM_NAME, Batch, Plan, plan, render
+from mailraven.imap.fetch_modifiers import part_of
 from mailraven.imap.sequence import ranges_of
 from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
@@ -33,6 +34,8 @@ async def fetch(session: Session, request: Fetch) -> bytes:
     selected = session.mailbox()
     wanted = plan(request.items, by_uid=request.by_uid)
     places = selected.places(request.numbers, by_uid=request.by_uid)
+    if request.partial:
+        places = part_of(places, request.partial)
     if request.vanished:
         tell_vanished(session, request)
     if request.changed_since is not None:

@@ -321,7 +321,8 @@ class Fetch:
     """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections.
 
     `changed_since` is a MODSEQ or None (RFC 7162 §3.1.4.1); with `vanished` what was expunged
-    since is told, too (§3.2.6).
+    since is told, too (§3.2.6). `partial` are the first and last of the messages meant, counted
+    from 1 or back from -1 (RFC 9394 §3.3).
     """
 
     numbers: SequenceSet
@@ -329,6 +330,7 @@ class Fetch:
     by_uid: bool
     changed_since: int | None = None
     vanished: bool = False
+    partial: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

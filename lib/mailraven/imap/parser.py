@@ -8,8 +8,9 @@ from mailraven.imap.append import Appending, append_prefix, append_verb
 from mailraven.imap.commands import Request
 from mailraven.imap.condstore import modifiers, modseq_behind
 from mailraven.imap.fetch_items import fetch_items, known_items
+from mailraven.imap.fetch_modifiers import fetch_modifiers
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
-from mailraven.imap.qresync import fetch_modifiers, select_parameters
+from mailraven.imap.qresync import select_parameters
 from mailraven.imap.search_grammar import esearch, search
 from mailraven.imap.sort_grammar import sort, thread
 from mailraven.imap.states import State, permit

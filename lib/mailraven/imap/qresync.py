@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mailraven.imap.commands import Fetch, Resync
-from mailraven.imap.condstore import modifiers, modseq, modseq_behind, nothing_behind
+from mailraven.imap.commands import Resync
+from mailraven.imap.condstore import modifiers, modseq, nothing_behind
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.sequence import SAVED, STAR, SequenceSet, place_of, resolve
 from mailraven.mail.errors import PeerError
@@ -78,15 +78,3 @@ def known_up_to(resync: Resync, uids: Sequence[int]) -> int:
         if place_of(uid, uids, len(uids)) == number - 1:
             return uid
     return 0
-
-
-def fetch_modifiers(cursor: Cursor, request: Fetch) -> Fetch:
-    """`request` with CHANGEDSINCE and VANISHED. RFC 7162 §3.1.4.1, §3.2.6"""
-    given = modifiers(cursor, {b"CHANGEDSINCE": modseq_behind, b"VANISHED": nothing_behind})
-    since, vanished = given.get(b"CHANGEDSINCE"), b"VANISHED" in given
-    if vanished and (since is None or not request.by_uid):
-        raise PeerError("VANISHED is for UID FETCH with CHANGEDSINCE")
-    items = request.items
-    if since is not None and b"MODSEQ" not in items:
-        items = (*items, b"MODSEQ")  # RFC 7162 §3.1.4.1
-    return Fetch(request.numbers, items, request.by_uid, since, vanished)
