@@ -57,7 +57,7 @@ def _steps(peer: Path) -> Iterable[tuple[str, float]]:
     for cache in CACHES:
         for path in peer.parent.glob(f"mail/**/{cache}"):
             path.unlink()
-    for result in _run(peer, "imap --steps fetch-envelope --label -cache-deleted"):
+    for result in _run(peer, "imap --steps fetch-envelope --label=-cache-deleted"):
         if result["step"] == "fetch-envelope-cache-deleted":
             yield str(result["step"]), _number(result, "ms")
 

@@ -120,7 +120,7 @@ class Imap(Struct, frozen=True, kw_only=True):
     plaintext_auth: Annotated[Flag, _help("Passwords without TLS; only for tests.")] = False
     idle_timeout: Annotated[Duration, _help("Silence that ends a session, 30m or more.")] = 1800
     max_literal: Annotated[Size, _help("Largest message taken by APPEND.")] = 50 << 20
-    max_connections: Annotated[Count, _help("Open connections per worker.")] = 2000
+    max_connections: Annotated[Count, _help("Open connections per worker.")] = 5000
     search_index: Annotated[
         Size, _help("Full-text index for SEARCH, most octets per mailbox; 0 is none.")
     ] = 1 << 30
