@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailraven.imap.summary import envelope_of
 from mailraven.store.cache import (
     NAME,
     READ_AHEAD,
@@ -15,6 +16,8 @@ from mailraven.store.cache import (
     compact_cache,
     encode_record,
 )
+from mailraven.store.mailstore import MailStore
+from unit.store.boxes import tell, with_messages
 
 RECORDS = {f"170{n}.M{n}.mx": os.urandom(50 + n) for n in range(40)}
 
@@ -113,3 +116,18 @@ def test_a_file_cut_short_gives_no_record_that_was_whole_before(folder: Path) ->
     left = whole(cache)
     assert left
     assert left.items() < RECORDS.items()
+
+
+def test_records_are_made_of_renamed_files_and_not_of_removed_ones(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        (maildir / NAME).unlink()
+        inbox.path(2).rename(f"{inbox.path(2)}F")
+        inbox.path(3).unlink()
+        first, renamed, removed = await inbox.make_summaries([1, 2, 3])
+        assert b'"0"' in bytes(envelope_of(first))
+        assert b'"1"' in bytes(envelope_of(renamed))
+        assert removed == b""
+        assert inbox.summaries([1, 2, 3]) == [first, renamed, None]
+
+    tell(tmp_path, story)

@@ -256,3 +256,17 @@ def test_a_session_that_fails_to_listen_does_not_keep_the_news_from_others(tmp_p
         await happens(lambda: heard == [1])
 
     tell(tmp_path, story)
+
+
+def test_what_a_session_did_itself_wants_no_look_at_the_folder(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 3)
+        await inbox.set_flags([1, 2, 3], "+", SEEN)
+        await inbox.set_flags([2], "-", SEEN)
+        store._read_events()
+        assert not inbox.has_hints
+        inbox.path(3).rename(maildir / "gone")
+        store._read_events()
+        assert inbox.has_hints
+
+    tell(tmp_path, story)
