@@ -11,6 +11,7 @@ from mailraven.config.schema import Config
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.check import problems_of_domains
 from mailraven.ops.errors import OperationError
+from mailraven.ops.spam import problems_of_rules
 
 Commands = argparse._SubParsersAction  # argparse gives it no public name
 
@@ -31,7 +32,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options)
-    problems = problems_of_domains(config)
+    problems = problems_of_domains(config) + problems_of_rules(etc_of(options))
     if problems:
         raise ConfigErrors(problems)
     say(f"{etc_of(options)}: all is right")

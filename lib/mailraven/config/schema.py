@@ -31,6 +31,7 @@ Host = Annotated[str, _unit(units.HOST)]
 Size = Annotated[int, _unit(units.SIZE)]  # octets
 Duration = Annotated[int, _unit(units.DURATION)]  # seconds
 Count = Annotated[int, _unit(units.COUNT)]
+Score = Annotated[float, _unit(units.SCORE)]
 Port = Annotated[int, _unit(units.PORT)]
 Flag = Annotated[bool, _unit(units.FLAG)]
 FilePath = Annotated[Path, _unit(units.PATH)]
@@ -195,6 +196,13 @@ class Auth(Struct, frozen=True, kw_only=True):
     ] = False
 
 
+class Spam(Struct, frozen=True, kw_only=True):
+    """What becomes of mail by its spam score."""
+
+    quarantine_score: Annotated[Score, _help("From this score on mail goes to quarantine.")] = 5.0
+    reject_score: Annotated[Score, _help("From this score on mail is refused.")] = 12.0
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """Rate limits."""
 
@@ -224,4 +232,5 @@ class Config(Struct, frozen=True, kw_only=True):
     tls: Tls = Tls()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    spam: Spam = Spam()
     log: Log = Log()

@@ -125,6 +125,12 @@ def _number_from(lowest: int, highest: int) -> Callable[[object], int]:
     return parse
 
 
+def _score(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -999 <= value <= 999:
+        raise ValueError(f"{_said(value)} is not a score (write 5 or 5.5)")
+    return float(value)
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{_said(value)} is neither true nor false")
@@ -242,6 +248,13 @@ def _number_text(text: str) -> object:
     return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else text
 
 
+def _score_text(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _flag_text(text: str) -> object:
     return TRUTHS.get(text.lower(), text)
 
@@ -264,6 +277,7 @@ SIZE = Unit("size", _size, show_size, _number_text)
 DURATION = Unit("duration", _duration, show_duration, _number_text)
 COUNT = Unit("number", _number_from(1, 1_000_000), _same, _number_text)
 NUMBER = Unit("number", _number_from(0, 1_000_000_000), _same, _number_text)
+SCORE = Unit("score", _score, _same, _score_text)
 PORT = Unit("port", _number_from(1, 65535), _same, _number_text)
 FLAG = Unit("true | false", _flag, _same, _flag_text)
 PATH = Unit("path", _sure_path, _show_path, str)

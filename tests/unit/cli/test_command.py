@@ -282,3 +282,38 @@ def test_every_command_of_bin_starts_and_is_six_lines(name: str) -> None:
     done = subprocess.run([path, "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: {name}")
+
+
+@pytest.mark.req("FR-014")
+def test_spam_score_reads_paths_and_answers_each_with_a_line_of_json(
+    run: Run, tmp_path: Path
+) -> None:
+    letter = tmp_path / "a.eml"
+    letter.write_bytes(b"From: <a@example.net>\nSubject: hi\n\nhello\n")
+    done = run("spam", "score", stdin=f"{letter}\n{tmp_path}/none.eml\n")
+    scored, missing = map(json.loads, done.stdout.splitlines())
+    assert scored["path"] == str(letter)
+    assert scored["verdict"] == "ham"
+    assert scored["score"] == round(sum(one["points"] for one in scored["reasons"]), 2)
+    assert "No such file" in missing["error"]
+
+
+@pytest.mark.req("EC2")
+def test_spam_explain_tells_every_reason(run: Run, tmp_path: Path) -> None:
+    letter = tmp_path / "a.eml"
+    letter.write_bytes(b"From: a\nDate: Mon, 6 Jun 2022 06:09:05 -1600\n\nhello\n")
+    done = run("spam", "explain", str(letter))
+    assert "a time zone that does not exist" in done.stdout
+    assert "header-odd-zone" in done.stdout
+
+
+def test_config_check_finds_mistakes_in_rules(run: Run, root: Path) -> None:
+    folder = root / "etc" / "spam.d"
+    folder.mkdir()
+    mine = folder / "mine.toml"
+    mine.write_text("# ours\n[odd]\nsubject = '('\n")
+    done = run("config", "check")
+    assert done.returncode == 78
+    assert f"{mine}:3: odd: not a pattern: missing ): (" in done.stderr
+    mine.unlink()
+    assert run("config", "check").returncode == 0

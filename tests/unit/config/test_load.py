@@ -77,6 +77,7 @@ def test_every_port_and_address_can_be_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("section", "key"), KEYS, ids=[at + one.name for at, one in KEYS])
 def test_every_key_can_come_from_the_environment(tmp_path: Path, section: str, key: Field) -> None:
     samples = {
+        "score": "7.5",
         "text": "a b",
         "secret": "s3cret#\"'",
         "host name": "mx.example.net",

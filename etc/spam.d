@@ -1,0 +1,1 @@
+../lib/mailraven/spam/rules

@@ -1,0 +1,44 @@
+"""`mailraven spam score | explain`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mailraven.cli.common import etc_of, load_config, say, say_json, table
+from mailraven.cli.config import Commands
+from mailraven.ops.spam import facts_of, knowledge_of, score_file, score_lines
+
+
+def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command group `spam`."""
+    group = commands.add_parser("spam", help="score messages and see why")
+    verbs = group.add_subparsers(metavar="VERB", required=True)
+    score = verbs.add_parser("score", help="a path a line on stdin, one line of JSON for each")
+    score.set_defaults(command=_score)
+    explain = verbs.add_parser("explain", help="every reason of one message, with its points")
+    explain.add_argument("file", type=Path)
+    explain.add_argument("--json", action="store_true")
+    explain.set_defaults(command=_explain)
+
+
+def _score(options: argparse.Namespace) -> int:
+    knowledge = knowledge_of(load_config(options), etc_of(options))
+    for answer in score_lines(sys.stdin, knowledge):
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        sys.stdout.flush()  # whoever asked waits for this line
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    knowledge = knowledge_of(load_config(options), etc_of(options))
+    verdict = score_file(options.file, knowledge)
+    if options.json:
+        say_json(facts_of(verdict))
+        return 0
+    limits = knowledge.thresholds
+    say(f"score {verdict.score:.2f}: {verdict.action}")
+    say(f"(quarantine from {limits.quarantine:g}, reject from {limits.reject:g})")
+    rows = [[f"{one.points:+.2f}", one.rule, one.text] for one in verdict.reasons]
+    say(table(["POINTS", "RULE", "WHY"], rows))
+    return 0

@@ -1,0 +1,116 @@
+"""What people taught: counts of the tokens of spam and of good mail.
+
+Teaching a message and taking it back are exact opposites, so moving mail out of Junk undoes moving
+it in. A person's counts and the server's are two Learned of the same form.
+
+    learned.teach(tokens, is_spam=True)        a message was called spam
+    learned.take_back(tokens, is_spam=True)    it was not, after all
+
+The opinion is that of naive Bayes on the tokens that tell most, and counts as one bounded number of
+points that grows with what was taught: a handful of messages says little.
+
+The file has a line `mailraven-learned 1`, a line `messages SPAM GOOD`, and a line for each place
+that counts: `PLACE SPAM GOOD`.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mailraven.policy.tokens import PLACES, place_of, places_of
+from mailraven.policy.verdict import Reason
+
+RULE = "learned"
+MOST = 6.0  # points for spam
+LEAST = -6.0  # points against
+FIRST_LINE = "mailraven-learned 1"
+TELLING = 60  # tokens that are listened to
+TOLD = 5  # tokens that a reason names
+COUNT_LIMIT = 1 << 40
+_PRIOR = 0.5  # messages of each kind that every token is taken to have been seen in
+_SLOPE = 0.35  # points for each unit of evidence
+_HALF_TRUST = 6.0  # messages after which half of the evidence counts
+
+
+@dataclass(slots=True)
+class Learned:
+    """`counts` has [spam, good] for each place seen; `spam` and `good` are messages taught."""
+
+    counts: dict[int, list[int]] = field(default_factory=dict)
+    spam: int = 0
+    good: int = 0
+
+    def teach(self, tokens: Iterable[str], *, is_spam: bool) -> None:
+        """A message with these tokens is spam, or is not."""
+        self._add(tokens, is_spam, 1)
+
+    def take_back(self, tokens: Iterable[str], *, is_spam: bool) -> None:
+        """Undoes teach() with the same tokens; what was never taught is left at zero."""
+        self._add(tokens, is_spam, -1)
+
+    def _add(self, tokens: Iterable[str], is_spam: bool, step: int) -> None:
+        which = 0 if is_spam else 1
+        for place in {place_of(token) for token in tokens}:
+            count = self.counts.setdefault(place, [0, 0])
+            count[which] = max(0, count[which] + step)
+            if count == [0, 0]:
+                del self.counts[place]
+        if is_spam:
+            self.spam = max(0, self.spam + step)
+        else:
+            self.good = max(0, self.good + step)
+
+    def reason(self, tokens: Iterable[str]) -> Reason:
+        """What was learned about messages like this; 0 points where nothing was."""
+        places = places_of(tokens)
+        weights = {place: self._weight(place) for place in places.keys() & self.counts.keys()}
+        telling = sorted(weights, key=lambda place: -abs(weights[place]))[:TELLING]
+        evidence = sum(weights[place] for place in telling)
+        taught = self.spam + self.good
+        trust = taught / (taught + _HALF_TRUST)
+        points = min(MOST, max(LEAST, _SLOPE * trust * evidence))
+        named = [place for place in telling if weights[place] * points > 0][:TOLD]
+        told = ", ".join(places[place] for place in named)
+        like = "spam" if points > 0 else "good mail"
+        return Reason(RULE, round(points, 2), f"like {like} that was taught, mostly for: {told}")
+
+    def _weight(self, place: int) -> float:
+        """Evidence of one token: above 0 for spam."""
+        spam, good = self.counts[place]
+        in_spam = (spam + _PRIOR) / (self.spam + 2 * _PRIOR)
+        in_good = (good + _PRIOR) / (self.good + 2 * _PRIOR)
+        return math.log(in_spam / in_good)
+
+
+def parse_learned(text: str) -> Learned:
+    """What a file holds; raises ValueError with the number of the line that is wrong."""
+    lines = text.splitlines()
+    if len(lines) < 2 or lines[0] != FIRST_LINE:
+        raise ValueError(f"line 1: not {FIRST_LINE}")
+    head = lines[1].split()
+    if len(head) != 3 or head[0] != "messages":
+        raise ValueError("line 2: not `messages SPAM GOOD`")
+    spam, good = (_count(word, 2) for word in head[1:])
+    counts: dict[int, list[int]] = {}
+    for number, line in enumerate(lines[2:], 3):
+        words = line.split()
+        if len(words) != 3:
+            raise ValueError(f"line {number}: not `PLACE SPAM GOOD`")
+        place, *pair = (_count(word, number) for word in words)
+        if place >= PLACES:
+            raise ValueError(f"line {number}: there is no place {place}")
+        counts[place] = pair
+    return Learned(counts, spam, good)
+
+
+def _count(word: str, line: int) -> int:
+    if not word.isascii() or not word.isdigit() or len(word) > 12 or int(word) > COUNT_LIMIT:
+        raise ValueError(f"line {line}: {word[:20]!r} is no count")
+    return int(word)
+
+
+def render_learned(learned: Learned) -> str:
+    """The file of it."""
+    lines = [f"{place} {spam} {good}" for place, (spam, good) in sorted(learned.counts.items())]
+    head = [FIRST_LINE, f"messages {learned.spam} {learned.good}"]
+    return "\n".join([*head, *lines]) + "\n"

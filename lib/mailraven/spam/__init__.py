@@ -1,0 +1,1 @@
+"""Spam filtering on disk: rule files, the shipped model, what accounts taught."""
