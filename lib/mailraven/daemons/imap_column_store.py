@@ -17,13 +17,14 @@ from mailraven.imap.sort_keys import display_key, mailbox_key, message_ids, subj
 from mailraven.store.mailbox import Mailbox
 
 COLUMNS_SIZE = 64 << 20  # octets of all columns in this process
+ANSWER_SIZE = 4 << 20  # octets of one that is kept
 SPARE = 500  # messages that may be gone but in a column, beyond as many as there are
 SENT, SUBJECT, IDS = b"DATE", b"SUBJECT", b"IDS"
 HEADER = b"header "  # before the name of a field, in lower case: what SEARCH looks into
 
 _MAKERS: dict[bytes, Callable[[], Column]] = {
     SENT: SentColumn,
-    SUBJECT: partial(TextColumn, subject_key),
+    SUBJECT: partial(TextColumn, subject_key, 1),
     IDS: partial(NumbersColumn, message_ids),
     b"FROM": partial(TextColumn, mailbox_key(b"from")),
     b"TO": partial(TextColumn, mailbox_key(b"to")),
@@ -52,6 +53,12 @@ class Held:
             raise TypeError(self.column)
         return self.column.keys()
 
+    def ranks(self) -> Sequence[int]:
+        """See TextColumn.ranks."""
+        if not isinstance(self.column, TextColumn):
+            raise TypeError(self.column)
+        return self.column.ranks()
+
     def moments(self) -> Sequence[int]:
         """See SentColumn.seconds."""
         if not isinstance(self.column, SentColumn):
@@ -75,10 +82,20 @@ class Held:
 Grow = Callable[[Sequence[Held]], Awaitable[bool]]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that stands as long as the mailbox has these and no other UIDs."""
+
+    uids: Sequence[int]
+    count: int
+    line: bytes
+
+
 @dataclass(slots=True, eq=False)
 class _Family:
     """The columns of one mailbox; only one session at a time makes them grow."""
 
+    answers: dict[tuple[bytes, bool], Answer] = field(default_factory=dict)
     held: dict[bytes, Held] = field(default_factory=dict)
     growing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -91,6 +108,20 @@ class ColumnStore:
     def __init__(self) -> None:
         self._families: WeakKeyDictionary[Mailbox, _Family] = WeakKeyDictionary()
         self._clock = 0
+
+    def answer(self, mailbox: Mailbox, question: tuple[bytes, bool]) -> bytes:
+        """What was answered to `question` about all messages; b"" if they were others then."""
+        family, uids = self._families.get(mailbox), mailbox.uids
+        known = family.answers.get(question) if family else None
+        if not known or known.uids is not uids or known.count != len(uids):
+            return b""
+        return known.line
+
+    def keep_answer(self, mailbox: Mailbox, question: tuple[bytes, bool], answer: Answer) -> None:
+        """Remember it, if it is not long and columns of the mailbox are kept."""
+        family = self._families.get(mailbox)
+        if family and family.held and len(answer.line) < ANSWER_SIZE:
+            family.answers[question] = answer
 
     def lacking(self, mailbox: Mailbox, names: Iterable[bytes]) -> int:
         """How many records must be read until these columns are up to date, at most."""
@@ -129,7 +160,7 @@ class ColumnStore:
 
     def _forget_some(self) -> None:
         everything = sorted(
-            (held.used, held.column.octets + 8 * len(held.uids), name, family)
+            (held.used, held.column.octets + 16 * len(held.uids), name, family)
             for family in self._families.values()
             for name, held in family.held.items()
         )
@@ -138,6 +169,7 @@ class ColumnStore:
             if octets <= COLUMNS_SIZE:
                 return
             del family.held[name]
+            family.answers.clear()
             octets -= size
 
 

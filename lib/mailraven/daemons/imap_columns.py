@@ -47,6 +47,7 @@ async def _grow(session: Session, mailbox: Mailbox, behind: Sequence[Held]) -> b
         return False
     records = await read_records(session, mailbox, uids)
     await _add(behind, uids, records)
+    session.report(start + len(records), len(mailbox.uids))
     await session.breathe()
     return True
 

@@ -1,5 +1,7 @@
 """Which function serves which command, and what its errors answer."""
 
+import time
+
 from mailraven.daemons import (
     imap_account,
     imap_append,
@@ -24,6 +26,7 @@ from mailraven.imap.capabilities import ENABLABLE
 from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendBegin, Command
+from mailraven.imap.progress import Progress
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log, metrics
 from mailraven.store import errors
@@ -45,6 +48,7 @@ NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 async def answer(session: Session, event: Command | AppendBegin) -> None:
     """Serve one command to its tagged answer; a bug ends this connection and no other."""
     session.tag = event.tag
+    session.progress = Progress(event.tag, time.monotonic())
     try:
         await _answer(session, event.request)
     except (Closed, ConnectionError, TimeoutError):

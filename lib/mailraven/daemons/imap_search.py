@@ -120,7 +120,7 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
         if rest is None:
             return places
     found: list[int] = []
-    in_files, with_records = reads_messages(rest), reads_records(rest)
+    in_files, with_records, done = reads_messages(rest), reads_records(rest), 0
     if in_files:
         places = await _worth_reading(session, selected, query, places)
     for whole in _parts(places, view.sizes) if in_files else _pieces(places):
@@ -139,6 +139,7 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
             else:
                 found += _search_records(rest, part[: len(records)], records)
             part = part[len(records) :]
+            session.report(done := done + len(records), len(places))
             await session.breathe()
             await session.connection.drain()  # ends here if nobody waits for the rest
     return found

@@ -13,6 +13,7 @@ from mailraven.daemons.imap_server import ImapServer
 from mailraven.imap.capabilities import capabilities
 from mailraven.imap.engine import Engine
 from mailraven.imap.events import Event, Response
+from mailraven.imap.progress import Progress
 from mailraven.imap.states import State
 from mailraven.imap.view import NOBODY
 from mailraven.mail.errors import PeerError
@@ -48,6 +49,7 @@ class Session:
     waiting: bool = False  # for octets of the client
     leaving: bool = False
     tag: bytes = b""  # of the command under way
+    progress: Progress = field(default_factory=lambda: Progress(b"", 0.0))  # of that command
     began: float = field(default_factory=time.monotonic)
     turn: float = field(default_factory=time.monotonic)  # when others had theirs last
     layer: Layer | None = None  # COMPRESS
@@ -137,6 +139,13 @@ class Session:
     def send(self, data: bytes) -> None:
         """Untagged responses; they go out with the next flush."""
         self.engine.send(data)
+
+    def report(self, done: int, goal: int) -> None:
+        """Tell now and then how many messages a long command has done. RFC 9585"""
+        line = self.progress.line(time.monotonic(), done, goal)
+        if line:
+            self.send(line)
+            self.flush()
 
     def flush(self) -> None:
         data = self.engine.data_to_send()

@@ -7,7 +7,7 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 
-from mailraven.daemons.imap_column_store import IDS, SENT, SUBJECT, Held
+from mailraven.daemons.imap_column_store import IDS, SENT, SUBJECT, Answer, Held
 from mailraven.daemons.imap_columns import columns
 from mailraven.daemons.imap_search import found_by, highest_modseq
 from mailraven.daemons.imap_selected import Selected
@@ -51,10 +51,17 @@ async def thread(session: Session, request: Thread) -> bytes:
     """THREAD and UID THREAD"""
     selected, search = session.mailbox(), request.search
     places = await found_by(session, search)
+    store, mailbox, uids = session.server.columns, selected.mailbox, selected.view.uids
+    question = request.algorithm, search.by_uid
+    is_all = uids is mailbox.uids and len(places) == len(uids)
+    if is_all and (known := store.answer(mailbox, question)):
+        session.send(known)
+        return b"threaded"
+    count = len(uids)
     by_ids = request.algorithm == b"REFERENCES"
     names = {SENT, SUBJECT, IDS} if by_ids else {SENT, SUBJECT}
     held = await _columns(session, selected, places, names)
-    uids, by_uid = selected.view.uids, search.by_uid
+    by_uid = search.by_uid
 
     def line() -> bytes:
         sent = _moments(selected, places, held[SENT])
@@ -65,20 +72,30 @@ async def thread(session: Session, request: Thread) -> bytes:
             forest = by_subject(subjects, sent)
         return thread_line(forest, [uids[n] if by_uid else n + 1 for n in places])
 
-    session.send(await asyncio.to_thread(line) if len(places) > LONG else line())
+    said = await asyncio.to_thread(line) if len(places) > LONG else line()
+    if is_all:
+        store.keep_answer(mailbox, question, Answer(uids, count, said))
+    session.send(said)
     return b"threaded"
 
 
 async def _columns(
     session: Session, selected: Selected, places: Sequence[int], names: set[bytes]
 ) -> dict[bytes, Held]:
-    uids = selected.view.uids
-    return await columns(session, selected.mailbox, [uids[place] for place in places], names)
+    return await columns(session, selected.mailbox, _uids(selected, places), names)
+
+
+def _uids(selected: Selected, places: Sequence[int]) -> Sequence[int]:
+    """The UIDs at these places of the view."""
+    view = selected.view
+    if len(places) == view.exists:
+        return view.uids[: view.exists]
+    return array("L", [view.uids[place] for place in places])
 
 
 def _keys(
     selected: Selected, places: Sequence[int], name: bytes, held: Held | None
-) -> Sequence[int] | Sequence[str]:
+) -> Sequence[int]:
     """The values of one sort key at these places of the view."""
     mailbox = selected.mailbox
     if held is None:
@@ -86,14 +103,14 @@ def _keys(
         return [column[place] for place in places]
     if name == SENT:
         return _moments(selected, places, held)
-    texts = _texts(selected, places, held)
-    return [text[:-1] for text in texts] if name == SUBJECT else texts
+    ranks = held.ranks()
+    # What is gone has no header: the empty string comes first. RFC 5256 §3
+    return [ranks[n] if n >= 0 else -1 for n in _entries(selected, places, held)]
 
 
 def _entries(selected: Selected, places: Sequence[int], held: Held) -> Sequence[int]:
     """Where the column has the messages at these places, -1 where it has none."""
-    uids = selected.view.uids
-    return held.entries(array("L", [uids[place] for place in places]))
+    return held.entries(_uids(selected, places))
 
 
 def _texts(selected: Selected, places: Sequence[int], held: Held) -> list[str]:

@@ -19,10 +19,14 @@ NO_MOMENT = -(1 << 62)  # when a message was sent that does not tell
 class TextColumn:
     """A string of octets for each message, made by `extract` from its summary record."""
 
-    __slots__ = ("_chunks", "_extract", "octets")
+    __slots__ = ("_chunks", "_count", "_extract", "_ranks", "_tail", "octets")
 
-    def __init__(self, extract: Callable[[bytes], bytes]) -> None:
+    def __init__(self, extract: Callable[[bytes], bytes], tail: int = 0) -> None:
+        """The last `tail` octets of an entry have no part in the order."""
         self._extract = extract
+        self._tail = tail
+        self._count = 0
+        self._ranks = array("L")
         self._chunks = [b""]  # of CHUNK entries each, every entry with its END; the last grows
         self.octets = 0
 
@@ -35,6 +39,7 @@ class TextColumn:
         return partial(self._add, [extract(record) if record else b"" for record in records])
 
     def _add(self, entries: Sequence[bytes]) -> None:
+        self._count += len(entries)
         waiting, last = iter(entries), self._chunks[-1]
         while True:
             room = CHUNK - last.count(END)
@@ -57,6 +62,17 @@ class TextColumn:
             found += chunk.decode("latin-1").split("\xff")
             found.pop()  # what stands behind the last END
         return found
+
+    def ranks(self) -> Sequence[int]:
+        """The rank of each entry in the order of all; the same for the same text."""
+        known = self._ranks
+        if len(known) < self._count:
+            keys = self.keys()
+            if self._tail:
+                keys = [key[: -self._tail] for key in keys]
+            order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+            known = self._ranks = array("L", map(order.__getitem__, keys))
+        return known
 
     def holding(self, needle: bytes) -> bytes:
         """A column of 1 where the entry holds `needle`, 0 elsewhere."""

@@ -14,7 +14,7 @@ class Criterion(NamedTuple):
 def in_order(
     places: Sequence[int],
     criteria: Sequence[Criterion],
-    keys: Mapping[bytes, Sequence[int] | Sequence[str]],
+    keys: Mapping[bytes, Sequence[int]],
 ) -> list[int]:
     """Ascending `places` sorted by `criteria`, the first of which counts most.
 

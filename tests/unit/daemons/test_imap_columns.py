@@ -1,0 +1,53 @@
+"""SEARCH, SORT and THREAD from header columns that all sessions share."""
+
+from pathlib import Path
+
+import pytest
+
+from mailraven.imap import progress
+from mailraven.store.arrivals import AppendData
+from unit.daemons.imap_house import ImapHouse, play
+
+
+async def deliver(house: ImapHouse, *subjects: str) -> None:
+    inbox = await house.store.open(house.maildir, "INBOX")
+    messages = [f"Subject: {subject}\r\n\r\nbody\r\n".encode() for subject in subjects]
+    await inbox.append_all([AppendData([message]) for message in messages])
+    await house.store.close(inbox)
+
+
+def test_columns_follow_arrivals_and_expunges_of_others(tmp_path: Path) -> None:
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, "b", "a", "c", "a")
+        one, two = await house.client(), await house.client()
+        await one.ask(b"a SELECT INBOX")
+        await two.ask(b"a SELECT INBOX")
+        assert b"* SEARCH 2 4\r\n" in await one.ask(b"b SEARCH SUBJECT A")
+        assert b"* SORT 2 4 1 3\r\n" in await one.ask(b"c SORT (SUBJECT) UTF-8 ALL")
+        await two.ask(b"b STORE 1 +FLAGS.SILENT (\\Deleted)")
+        await two.ask(b"c EXPUNGE")
+        # The numbers of the first session stand until it may be told. RFC 3501 §7.4.1
+        assert b"* SEARCH 2 4\r\n" in await one.ask(b"d SEARCH SUBJECT a")
+        await deliver(house, "aa")
+        await two.ask(b"d NOOP")
+        assert b"* SORT 2 4 5 3\r\n" in await two.ask(b"e UID SORT (SUBJECT) UTF-8 ALL")
+        await one.ask(b"e NOOP")
+        assert b"* SORT 1 3 4 2\r\n" in await one.ask(b"f SORT (SUBJECT) UTF-8 ALL")
+
+    play(tmp_path, story)
+
+
+def test_a_long_search_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9585, with no time between two reports."""
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, *["a"] * 60)
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        said = await client.ask(b"b SEARCH BODY nowhere")
+        reports = [line for line in said.splitlines() if b"INPROGRESS" in line]
+        assert reports[0] == b'* OK [INPROGRESS ("b" 25 60)] 25 of 60 messages'
+        assert b"* SEARCH\r\nb OK" in said
+
+    play(tmp_path, story)
