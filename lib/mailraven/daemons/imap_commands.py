@@ -41,6 +41,7 @@ CODES: dict[type[Exception], str] = {
     errors.MessageGone: "EXPUNGEISSUED",
     errors.MailboxBusy: "INUSE",
     errors.StoreFull: "OVERQUOTA",
+    errors.SpecialUseTaken: "USEATTR",
 }
 NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 
@@ -212,7 +213,10 @@ def _enable(session: Session, names: tuple[bytes, ...]) -> bytes:
     """RFC 5161 §3.1: what is unknown is passed over in silence."""
     enabled = [name for name in dict.fromkeys(names) if name in ENABLABLE]
     if b"UTF8=ACCEPT" in enabled:
-        session.engine.utf8 = True
+        session.engine.utf8 = session.engine.bans_charset = True
+    if b"IMAP4REV2" in enabled:
+        session.engine.utf8 = session.rev2 = True
     session.qresync |= b"QRESYNC" in enabled
-    session.send(b"* ENABLED" + b"".join([b" " + name for name in enabled]) + b"\r\n")
+    words = b"".join([b" " + name for name in enabled]).replace(b"REV", b"rev")
+    session.send(b"* ENABLED" + words + b"\r\n")
     return b"enabled"

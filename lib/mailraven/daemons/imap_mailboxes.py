@@ -20,10 +20,12 @@ from mailraven.mail.errors import PermanentError
 from mailraven.mail.identity import mailbox_id
 from mailraven.store import account as folders
 from mailraven.store.mailstore import StatusCounts
+from mailraven.store.names import canonical
 
-SPECIAL_USES = frozenset(
-    {b"\\all", b"\\archive", b"\\drafts", b"\\flagged", b"\\junk", b"\\sent", b"\\trash"}
-)  # RFC 6154 §2
+# RFC 6154 §2 without \All and \Flagged, whose messages lie in other mailboxes.
+SPECIAL_USES = {
+    word.lower().encode(): word for word in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")
+}
 
 
 async def list_mailboxes(session: Session, request: List) -> bytes:
@@ -69,6 +71,19 @@ def _entries(session: Session, request: List) -> list[Entry]:
     )
 
 
+async def tell_name(session: Session, name: str) -> None:
+    """LIST of the mailbox that is being selected, once IMAP4rev2 is enabled. RFC 9051 §6.3.2"""
+    if not session.rev2:
+        return
+    known = {name, canonical(name)}
+    every = List("", ("*",), returned=frozenset({b"SUBSCRIBED"}), extended=True)
+    for entry in await asyncio.to_thread(_entries, session, every):
+        if entry.name in known:
+            old = name if entry.name != name else None
+            session.send(list_line(entry.name, entry.attributes, utf8=True, old_name=old))
+            return
+
+
 async def _status_behind(session: Session, entry: Entry, items: tuple[bytes, ...]) -> None:
     try:
         counts = await session.server.store.status(session.owner().maildir, entry.name)
@@ -110,10 +125,13 @@ async def create(session: Session, request: Create) -> bytes:
     name = request.mailbox.removesuffix("/")
     if name == "INBOX":
         raise Refusal("[ALREADYEXISTS] INBOX is always there")
-    if request.special_use:
-        raise Refusal("[USEATTR] special use cannot be set")  # RFC 6154 §3
-    maildir = session.owner().maildir
-    await asyncio.to_thread(folders.create, maildir, name)
+    uses = [SPECIAL_USES.get(use.lower()) for use in request.special_use]
+    if None in uses:
+        raise Refusal("[USEATTR] no mailbox can have that special use")  # RFC 6154 §3
+    maildir, wanted = session.owner().maildir, [use for use in uses if use]
+    await asyncio.to_thread(folders.create, maildir, name, wanted)
+    if session.rev2 and canonical(name) != name:
+        session.send(list_line(canonical(name), (), utf8=True, old_name=name))  # RFC 9051 §6.3.4
     counts = await session.server.store.status(maildir, name)
     return b"[MAILBOXID (%b)] created" % mailbox_id(counts.uid_validity).encode()
 
@@ -132,6 +150,9 @@ async def rename(session: Session, request: Rename) -> bytes:
     if new == "INBOX":
         raise Refusal("[ALREADYEXISTS] INBOX is always there")
     await asyncio.to_thread(folders.rename, session.owner().maildir, request.mailbox, new)
+    if session.rev2 and (canonical(request.mailbox), canonical(new)) != (request.mailbox, new):
+        # RFC 9051 §6.3.6: a name was not as we write it.
+        session.send(list_line(canonical(new), (), utf8=True, old_name=request.mailbox))
     return b"renamed"
 
 

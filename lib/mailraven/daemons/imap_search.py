@@ -29,13 +29,20 @@ from mailraven.imap.search import (
 )
 from mailraven.imap.search_grams import query_of
 from mailraven.imap.search_keys import And, SearchKey, asks_modseq
-from mailraven.imap.search_results import chosen, esearch_line, search_line, tag_correlator
+from mailraven.imap.search_results import (
+    Returned,
+    chosen,
+    esearch_line,
+    search_line,
+    tag_correlator,
+)
 from mailraven.imap.search_text import MessageFacts
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.headers import header_end, split_message
 from mailraven.store.errors import MessageGone, store_errors
 from mailraven.store.mailbox import Mailbox
 
+DEFAULT_RETURN = Returned(frozenset({b"ALL"}))  # of IMAP4rev2. RFC 9051 §6.4.4
 SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
 RECORDS = 500  # messages whose records are asked for together
@@ -75,6 +82,8 @@ async def search(session: Session, request: Search) -> bytes:
     uids = selected.view.uids
     numbers = [uids[place] if request.by_uid else place + 1 for place in found]
     modseq = highest_modseq(selected, request, found)
+    if returned is None and session.rev2:
+        returned = DEFAULT_RETURN
     if returned is None:
         session.send(search_line(numbers, modseq))
         return b"searched"

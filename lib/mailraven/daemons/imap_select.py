@@ -1,5 +1,6 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 §6.3.1, §6.4, RFC 3691)."""
 
+from mailraven.daemons.imap_mailboxes import tell_name
 from mailraven.daemons.imap_resync import demand_qresync, tell_changes
 from mailraven.daemons.imap_selected import Selected, deleted_uids, flags_lines
 from mailraven.daemons.imap_session import Session
@@ -19,8 +20,9 @@ async def select(session: Session, request: Select) -> bytes:
         session.send(b"* OK [CLOSED] the mailbox before is closed\r\n")  # RFC 7162 §3.2.11
     session.condstore |= request.condstore
     account = session.owner()
+    await tell_name(session, request.mailbox)
     mailbox = await session.server.store.open(account.maildir, request.mailbox)
-    session.selected = selected = selected_as(mailbox, request)
+    session.selected = selected = selected_as(mailbox, request, rev2=session.rev2)
     selected.condstore = session.condstore
     selected.vanishes = session.qresync
     mailbox.attach(session.on_change)
@@ -32,16 +34,17 @@ async def select(session: Session, request: Select) -> bytes:
     return b"[READ-ONLY] examined" if request.read_only else b"[READ-WRITE] selected"
 
 
-def selected_as(mailbox: Mailbox, request: Select) -> Selected:
+def selected_as(mailbox: Mailbox, request: Select, *, rev2: bool = False) -> Selected:
     """An open mailbox as `request` would see it."""
     view = View(mailbox.uids, len(mailbox.uids), mailbox.position)
-    if request.read_only and mailbox.recent_from < mailbox.uid_next:
+    if request.read_only and not rev2 and mailbox.recent_from < mailbox.uid_next:
         # EXAMINE shows what is recent and leaves it so for others. RFC 3501 §6.3.2
         view.recent.append((mailbox.recent_from, mailbox.uid_next - 1))
     names = FlagNames(mailbox.keywords)
     keywords = len(mailbox.keywords)
     selected = Selected(request.mailbox, mailbox, view, names, request.read_only, keywords)
     selected.modseq_told = mailbox.highest_modseq
+    selected.rev2 = rev2
     return selected
 
 
@@ -51,16 +54,23 @@ def _facts(selected: Selected) -> bytes:
     lines = [
         flags_lines(selected),
         b"* %d EXISTS\r\n" % view.exists,
-        b"* %d RECENT\r\n" % selected.recent_told,
         b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % mailbox.uid_validity,
         b"* OK [UIDNEXT %d] next UID\r\n" % mailbox.uid_next,
         b"* OK [MAILBOXID (%b)] its name for ever\r\n" % mailbox_id(mailbox.uid_validity).encode(),
         selected.highest_modseq_line(),
     ]
-    unseen = _first_unseen(mailbox)
-    if unseen:
-        lines.insert(3, b"* OK [UNSEEN %d] first unseen\r\n" % unseen)
+    if not selected.rev2:  # which has neither. RFC 9051 Appendix E
+        lines[2:2] = _facts_of_old(selected)
     return b"".join(lines)
+
+
+def _facts_of_old(selected: Selected) -> list[bytes]:
+    """RECENT and UNSEEN."""
+    lines = [b"* %d RECENT\r\n" % selected.recent_told]
+    unseen = _first_unseen(selected.mailbox)
+    if unseen:
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % unseen)
+    return lines
 
 
 def _first_unseen(mailbox: Mailbox) -> int:

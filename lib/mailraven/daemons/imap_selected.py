@@ -42,6 +42,7 @@ class Selected:
     read_only: bool
     keywords_told: int  # how many keywords the last FLAGS response named
     recent_told: int = 0  # what the last RECENT response said
+    rev2: bool = False  # UID comes with every FETCH response, nothing is recent. RFC 9051 §7.5.2
     out_of_step: bool = False  # more changed than can be told in order
     vanishes: bool = False  # VANISHED takes the place of EXPUNGE. RFC 7162 §3.2.10
     modseq_told: int = 0  # the client knows all changes up to here
@@ -112,7 +113,7 @@ class Selected:
     async def claim_recent(self) -> None:
         """Messages are recent for the one session that is first told of them. RFC 3501 §2.3.2"""
         mailbox = self.mailbox
-        if self.read_only or mailbox.recent_from >= mailbox.uid_next:
+        if self.rev2 or self.read_only or mailbox.recent_from >= mailbox.uid_next:
             return
         try:
             claimed = await mailbox.claim_recent()
@@ -140,7 +141,7 @@ class Selected:
                 flags,
                 self.modseq(uid),
             )
-        if with_uid:
+        if with_uid or self.rev2:
             return b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, uid, flags)
         return b"* %d FETCH (FLAGS (%b))\r\n" % (place + 1, flags)
 

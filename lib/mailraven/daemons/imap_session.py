@@ -53,6 +53,7 @@ class Session:
     began: float = field(default_factory=time.monotonic)
     turn: float = field(default_factory=time.monotonic)  # when others had theirs last
     layer: Layer | None = None  # COMPRESS
+    rev2: bool = False  # the client has enabled IMAP4rev2. RFC 9051
     condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
     qresync: bool = False  # it has enabled QRESYNC. RFC 7162 §3.2.3
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes

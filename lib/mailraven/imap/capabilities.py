@@ -2,9 +2,10 @@
 
 from mailraven.imap.states import State
 
-ALWAYS = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
+# LITERAL+ is all of LITERAL- and more; RFC 7888 §4 forbids to name both.
+ALWAYS = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE")
 AFTER_LOGIN = (
-    b"BINARY", b"CATENATE", b"REPLACE",
+    b"BINARY", b"CATENATE", b"REPLACE", b"CREATE-SPECIAL-USE",
     b"IDLE", b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"MOVE", b"UNSELECT",
     b"LIST-EXTENDED", b"LIST-STATUS", b"STATUS=SIZE", b"UTF8=ACCEPT",
     b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES",
@@ -14,7 +15,7 @@ AFTER_LOGIN = (
     b"METADATA", b"LIST-METADATA",
     b"QRESYNC", b"OBJECTID", b"SAVEDATE", b"PARTIAL",
 )  # fmt: skip
-ENABLABLE = frozenset({b"UTF8=ACCEPT", b"CONDSTORE", b"QRESYNC"})  # RFC 5161
+ENABLABLE = frozenset({b"IMAP4REV2", b"UTF8=ACCEPT", b"CONDSTORE", b"QRESYNC"})  # RFC 5161
 
 
 def capabilities(

@@ -39,12 +39,13 @@ class Engine:
     __slots__ = (
         "_appending", "_buffer", "_command", "_dropped", "_mistakes", "_mode", "_out", "_prefix",
         "_refusal", "_remaining", "_request", "_rest", "_scanned", "_sync", "_tag", "_verb",
-        "state", "utf8",
+        "bans_charset", "state", "utf8",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = State.NOT_AUTHENTICATED
-        self.utf8 = False  # UTF8=ACCEPT is enabled
+        self.utf8 = False  # UTF8=ACCEPT or IMAP4rev2 is enabled
+        self.bans_charset = False  # in SEARCH: only the first of them does. RFC 6855 §3
         self._mode = Mode.COMMAND
         self._buffer = bytearray()  # what came and is not yet used
         self._scanned = 0  # octets of the buffer known to hold no LF
@@ -211,7 +212,9 @@ class Engine:
             self._appending = Appending(is_replace=verb != b"APPEND")
 
     def _cursor(self, at: int = 0) -> Cursor:
-        return Cursor(bytes(self._command), at, utf8=self.utf8)
+        cursor = Cursor(bytes(self._command), at, utf8=self.utf8)
+        cursor.bans_charset = self.bans_charset
+        return cursor
 
     def _literal(self) -> None:
         if len(self._buffer) < self._remaining:

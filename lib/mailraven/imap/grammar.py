@@ -48,12 +48,13 @@ class Cursor:
     All raise PeerError (BAD) that says what was expected and where.
     """
 
-    __slots__ = ("at", "data", "depth", "keys", "utf8")
+    __slots__ = ("at", "bans_charset", "data", "depth", "keys", "utf8")
 
     def __init__(self, data: bytes, at: int = 0, *, utf8: bool = False) -> None:
         self.data = data
         self.at = at
-        self.utf8 = utf8  # UTF8=ACCEPT is enabled: names are UTF-8. RFC 6855 §3
+        self.utf8 = utf8  # names and quoted strings are UTF-8. RFC 6855 §3
+        self.bans_charset = False
         self.depth = 0
         self.keys = 0  # of SEARCH, so far
 

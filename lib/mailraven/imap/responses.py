@@ -27,9 +27,15 @@ def list_line(
     utf8: bool,
     lsub: bool = False,
     childinfo: Sequence[bytes] = (),
+    old_name: str | None = None,
 ) -> bytes:
-    """LIST or LSUB; `childinfo` are the criteria that only a child meets (RFC 5258 §4)."""
+    """LIST or LSUB; `childinfo` are the criteria that only a child meets (RFC 5258 §4).
+
+    `old_name` is what the client called the mailbox (RFC 9051 §6.3.9.7).
+    """
     tail = b""
+    if old_name is not None:
+        tail = b' ("OLDNAME" (%b))' % mailbox(old_name, utf8=utf8)
     if childinfo:
         tail = b' ("CHILDINFO" (%b))' % b" ".join(b'"%b"' % word for word in childinfo)
     return b'* %b (%b) "%b" %b%b\r\n' % (

@@ -25,7 +25,7 @@ def search(cursor: Cursor, *, by_uid: bool = False) -> Search:
     """SEARCH [RETURN (options)] [CHARSET name] 1*key. Raises PeerError."""
     returned = return_options(cursor)
     if cursor.data[cursor.at : cursor.at + 8].upper() == b"CHARSET ":
-        if cursor.utf8:
+        if cursor.bans_charset:
             raise PeerError("CHARSET is not allowed after ENABLE UTF8=ACCEPT")  # RFC 6855 §3
         cursor.at += 8
         return search_program(cursor, returned, by_uid=by_uid)

@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from mailraven.store.errors import (
     BadMailboxName,
     MailboxExists,
     NoSuchMailbox,
+    SpecialUseTaken,
     TooManySubscriptions,
     store_errors,
 )
@@ -92,25 +93,49 @@ def list_mailboxes(maildir: Path) -> list[MailboxInfo]:
 
 
 def special_uses(maildir: Path) -> dict[str, str]:
-    r"""The special use of mailboxes: {"Sent": "\Sent"}."""
-    uses = {}
+    r"""The special use of mailboxes: {"Sent": "\Sent"}; several are separated by blanks."""
+    uses: dict[str, str] = {}
     for line in _read_lines(maildir / SPECIAL_USE):
         use, _, name = line.partition(" ")
         if use.startswith("\\") and name:
-            uses[name] = use
+            uses[name] = f"{uses[name]} {use}" if name in uses else use
     return uses
 
 
-def create(maildir: Path, name: str) -> None:
-    """Make a mailbox, and those above it (RFC 9051 §6.3.4). Raises MailboxExists."""
+def create(maildir: Path, name: str, uses: Sequence[str] = ()) -> None:
+    r"""Make a mailbox, and those above it (RFC 9051 §6.3.4). Raises MailboxExists.
+
+    `uses` are its special uses, such as "\Sent". A use has one mailbox, so that all clients agree
+    which it is: raises SpecialUseTaken. RFC 6154 §3
+    """
     name = canonical(name)
     with store_errors(), _locked(maildir):
         if is_mailbox(place_of(maildir, name)):
             raise MailboxExists
+        _designate(maildir, name, uses)  # of what is not there yet: nothing after a crash
         for new in [*superiors(name), name]:
             place = place_of(maildir, new)
             if not is_mailbox(place):
                 _make_folder(maildir, place)
+
+
+def _designate(maildir: Path, name: str, uses: Sequence[str]) -> None:
+    """Note the special uses of a mailbox to be made; one that is gone leaves its own to it."""
+    if not uses:
+        return
+    known = special_uses(maildir).items()
+    lines = [(use, other) for other, words in known for use in words.split()]
+    if any(use in uses and _exists(maildir, other) for use, other in lines):
+        raise SpecialUseTaken
+    kept = [line for line in lines if line[0] not in uses]
+    wanted = kept + [(use, name) for use in dict.fromkeys(uses)]
+    _write_lines(maildir / SPECIAL_USE, [f"{use} {other}" for use, other in wanted])
+
+
+def _exists(maildir: Path, name: str) -> bool:
+    with suppress(NoSuchMailbox):
+        return bool(find(maildir, name))
+    return False
 
 
 def delete(maildir: Path, name: str) -> None:
@@ -230,7 +255,8 @@ def _rename_special_use(maildir: Path, old: str, new: str) -> None:
     uses = special_uses(maildir)
     if old in uses:
         names = ((new if name == old else name, use) for name, use in uses.items())
-        _write_lines(maildir / SPECIAL_USE, [f"{use} {name}" for name, use in names])
+        lines = [f"{use} {name}" for name, words in names for use in words.split()]
+        _write_lines(maildir / SPECIAL_USE, lines)
 
 
 def _made(maildir: Path) -> Path:

@@ -78,6 +78,13 @@ class TooManySubscriptions(PermanentError):
         super().__init__(552, "5.2.2 too many subscriptions")
 
 
+class SpecialUseTaken(PermanentError):
+    """Another mailbox has that special use. IMAP: NO [USEATTR]."""
+
+    def __init__(self) -> None:
+        super().__init__(550, "5.2.0 another mailbox has that special use")
+
+
 class MessageGone(PermanentError):
     """The message was expunged meanwhile. IMAP: NO [EXPUNGEISSUED]."""
 

@@ -102,8 +102,10 @@ def test_a_dollar_is_what_was_saved() -> None:
 
 
 def test_charset_is_bad_once_utf8_is_enabled() -> None:
+    cursor = Cursor(b"CHARSET UTF-8 ALL", utf8=True)
+    cursor.bans_charset = True
     with pytest.raises(PeerError):
-        search(Cursor(b"CHARSET UTF-8 ALL", utf8=True))
+        search(cursor)
 
 
 @pytest.mark.parametrize(
