@@ -13,7 +13,7 @@ PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
 PEERS := postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap
-# Clients that take too long for `make test`.
+# Clients that take too long for `make test`. (pytest drops a file whose folder it is given as well.)
 CLIENTS := thunderbird xvfb libnss3-tools
 # What other tests ask: manual pages, the units of systemd/.
 TOOLS := mandoc systemd procps
@@ -56,7 +56,7 @@ peers: $(VENV)/.dev
 
 clients: $(VENV)/.dev
 	@tests/install-debian $(CLIENTS)
-	$(PYTEST) tests/clients tests/clients/thunderbird.py
+	$(PYTEST) $(wildcard tests/clients/test_*.py) tests/clients/thunderbird.py
 
 crash: $(VENV)/.dev
 	$(PYTEST) tests/crash
