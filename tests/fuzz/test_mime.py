@@ -4,6 +4,7 @@ import mmap
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import pytest
@@ -11,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.wire_checker import check_body, check_envelope, read
+from mailraven.imap.errors import Refusal
 from mailraven.imap.search import SearchView, evaluate_all
 from mailraven.imap.search_keys import And, BodyContains, HeaderContains
 from mailraven.imap.search_keys import TextContains as Text
-from mailraven.imap.section import Span, extract
+from mailraven.imap.section import Span, extract, resolve_encoded
 from mailraven.imap.summary import (
     decode_summary,
     encode_summary,
     summarize,
 )
 from mailraven.mail.address_list import parse_address_list
+from mailraven.mail.binary import encode_binary
 from mailraven.mail.charset import decode_text
 from mailraven.mail.content import decode_transfer
 from mailraven.mail.date import parse_date
@@ -33,6 +36,7 @@ from mailraven.mail.headers import (
     split_message,
 )
 from mailraven.mail.mime import Part, parse_structure
+from mailraven.mail.preview import PREVIEW_LIMIT, preview_of
 
 # Pieces that mail is made of, so that random sequences of them come near to mail.
 PIECES = [
@@ -89,6 +93,30 @@ def test_every_section_lies_within_the_message(data: bytes, part: list[int], tex
         assert 0 <= found.start <= found.end <= len(data)
     elif found is not None:
         assert found.endswith(b"\r\n")
+
+
+@settings(max_examples=200, deadline=None)
+@given(OCTETS, st.lists(st.integers(0, 3), max_size=4))
+def test_every_encoded_part_lies_within_the_message(data: bytes, part: list[int]) -> None:
+    with suppress(Refusal):
+        found = resolve_encoded(parse_structure(data), part)
+        assert found is None or 0 <= found.span.start <= found.span.end <= len(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(OCTETS)
+def test_any_octets_have_a_preview_on_one_line(data: bytes) -> None:
+    text = preview_of(data, parse_structure(data)).decode()
+    assert len(text) <= PREVIEW_LIMIT
+    assert text == " ".join(text.split())
+
+
+@settings(max_examples=300, deadline=None)
+@given(OCTETS)
+def test_no_nul_is_left_where_binary_parts_are_encoded(data: bytes) -> None:
+    pieces = encode_binary(data, parse_structure(data))
+    message = None if pieces is None else b"".join(pieces)
+    assert message is None or b"\0" not in message
 
 
 @settings(max_examples=300, deadline=None)

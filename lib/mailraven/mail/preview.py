@@ -37,7 +37,8 @@ def preview_of(data: Octets, root: Part) -> bytes:
     for part in _texts(root):
         words = _words(data, part)
         if words:
-            return words[:PREVIEW_LIMIT].rstrip().encode()
+            # UTF-7 can hold half a surrogate pair.
+            return words[:PREVIEW_LIMIT].rstrip().encode("utf-8", "replace")
     return b""
 
 

@@ -27,6 +27,7 @@ ATTACHED = (
         (PLAIN + b"Gr\xc3\xbc\xc3\x9fe", "Grüße"),
         (b"Content-Type: text/plain; charset=nonsense\r\n\r\nGr\xfc\xdfe", "Grüße"),
         (b"Content-Transfer-Encoding: base64\r\n\r\nSGkgdGhlcmU=\r\n", "Hi there"),
+        (b"Content-Type: text/plain; charset=utf-7\r\n\r\na +2AA- b", "a ? b"),
         (b"Content-Transfer-Encoding: rot26\r\n\r\nx", ""),
         (HTML + b"<head><title>T</title></head><body>Hi<b>there</b> &lt;you&gt;", "Hi there <you>"),
         (HTML + b"<!-- no --> yes <script>no", "yes"),
