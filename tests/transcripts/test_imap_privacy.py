@@ -13,7 +13,7 @@ from transcripts.live import make_house, running
 from transcripts.runner import SocketLink, parse, play
 
 DIALOGUE = r"""
-S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED] MailRaven ready
+S~ \* OK \[CAPABILITY IMAP4rev1 IMAP4rev2 .* STARTTLS LOGINDISABLED\] MailRaven ready
 C: a LOGIN alice@example.org secret
 S: a NO [PRIVACYREQUIRED] use TLS first
 C: b AUTHENTICATE PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHNlY3JldA==
