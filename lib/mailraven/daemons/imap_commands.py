@@ -12,6 +12,7 @@ from mailraven.daemons import (
     imap_idle,
     imap_mailboxes,
     imap_messages,
+    imap_notify,
     imap_search,
     imap_select,
     imap_sort,
@@ -50,6 +51,7 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
     """Serve one command to its tagged answer; a bug ends this connection and no other."""
     session.tag = event.tag
     session.progress = Progress(event.tag, time.monotonic())
+    await session.settle()
     try:
         await _answer(session, event.request)
     except (Closed, ConnectionError, TimeoutError):
@@ -97,6 +99,8 @@ async def _conclude(
         # VANISHED waits, while MODSEQs above it may have been told: the client must not count
         # these. RFC 7162 §3.2.1, §6
         session.send(session.selected.highest_modseq_line())
+    if session.notifier is not None:
+        await session.notifier.absorb_own(request)
     session.engine.finish(status, text)
     session.leave_if_lost()
 
@@ -181,6 +185,8 @@ async def _perform_mailbox(session: Session, request: commands.Request) -> bytes
             return await imap_mailboxes.subscribe(session, request)
         case commands.Unsubscribe():
             return await imap_mailboxes.unsubscribe(session, request)
+        case commands.Notify():
+            return await imap_notify.notify(session, request)
         case _ if isinstance(request, AccountRequest):
             return await imap_account.perform(session, request)
     return _tell(session, request)

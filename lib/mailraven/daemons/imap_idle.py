@@ -16,6 +16,7 @@ async def idle(session: Session) -> bytes:
     session.on_change()
     try:
         event = await session.next_event()
+        await session.settle()
     finally:
         session.stop_pushing()
     if not isinstance(event, IdleEnd) or not event.done:

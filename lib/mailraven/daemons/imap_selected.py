@@ -29,6 +29,7 @@ class Telling:
 
     may_expunge: bool = True
     with_uid: bool = False
+    flags: bool = True
 
 
 @dataclass(slots=True)
@@ -153,7 +154,8 @@ def news_lines(selected: Selected, news: News, told: Telling) -> list[bytes]:
         lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
     if news.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % news.exists)
-    lines += [selected.flag_line(uid, with_uid=told.with_uid) for uid in news.touched]
+    if told.flags:
+        lines += [selected.flag_line(uid, with_uid=told.with_uid) for uid in news.touched]
     return lines
 
 

@@ -10,8 +10,10 @@ from mailraven.daemons.imap_column_store import ColumnStore
 from mailraven.daemons.imap_text_index import TextIndex
 from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
+from mailraven.files import Watcher
 from mailraven.observe import log, metrics
 from mailraven.store.mailstore import MailStore
+from mailraven.store.noticing import Notices
 
 TLS_LOOK_SECONDS = 60.0  # between two looks for a renewed certificate
 
@@ -33,6 +35,7 @@ class ImapServer:
     certificate: ServerTls | None = None
     columns: ColumnStore = field(default_factory=ColumnStore)
     text_index: TextIndex = field(default_factory=TextIndex)
+    notices: Notices = field(default_factory=lambda: Notices(Watcher()))
 
     @property
     def settings(self) -> Imap:

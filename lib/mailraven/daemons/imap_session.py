@@ -11,6 +11,7 @@ from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.imap_selected import Selected, Telling, flags_lines, news_lines
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.imap.capabilities import capabilities
+from mailraven.imap.commands import Request
 from mailraven.imap.engine import Engine
 from mailraven.imap.events import Event, Response
 from mailraven.imap.progress import Progress
@@ -26,6 +27,16 @@ class Layer(Protocol):
     def more(self) -> bytes: ...
     def inflate(self, data: bytes) -> bytes: ...
     def deflate(self, data: bytes) -> bytes: ...
+
+
+class Pusher(Protocol):
+    """Tells the client between commands what it asked for; see imap_notify."""
+
+    def selected_changed(self) -> None: ...
+    def resume(self) -> None: ...
+    def stop(self) -> None: ...
+    async def settle(self) -> None: ...
+    async def absorb_own(self, request: Request) -> None: ...
 
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
@@ -56,6 +67,7 @@ class Session:
     rev2: bool = False  # the client has enabled IMAP4rev2. RFC 9051
     condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
     qresync: bool = False  # it has enabled QRESYNC. RFC 7162 §3.2.3
+    notifier: Pusher | None = None  # NOTIFY
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
@@ -114,6 +126,8 @@ class Session:
             raise TimeoutError  # however busily it talks
         self.connection.expect_within(self.server.settings.idle_timeout if logged_in else left)
         self.waiting = True
+        if self.notifier is not None:
+            self.notifier.resume()
         data = await self.connection.read()
         self.waiting = False
         if not data:
@@ -232,6 +246,9 @@ class Session:
 
     def on_change(self) -> None:
         """The mailbox tells of changes: push them while the client idles, as fast as it reads."""
+        if self.notifier is not None:
+            self.notifier.selected_changed()
+            return
         if not self.engine.idling or self.behind:
             return
         if self.connection.is_slow:
@@ -242,6 +259,16 @@ class Session:
         self.flush()
         if self.engine.closed:
             self.connection.close()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether something may be told that no command asked for."""
+        return self.waiting and self.engine.is_between and not self.engine.closed
+
+    async def settle(self) -> None:
+        """What is being told by NOTIFY comes to its end, before a command is served."""
+        if self.notifier is not None:
+            await self.notifier.settle()
 
     def leave_if_lost(self) -> None:
         """Say BYE when there is no way on with the selected mailbox. RFC 2180 §3"""

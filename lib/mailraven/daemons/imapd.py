@@ -52,6 +52,7 @@ async def main(service: Service) -> None:
         session.wind_down()
     await asyncio.gather(*(listener.close(GRACE) for listener in open_doors))
     server.text_index.close()
+    server.notices.shut()
     server.store.shut()
     server.auth.close()
 
@@ -94,6 +95,8 @@ class Door:
             await converse(session)
         finally:
             self.sessions.discard(session)
+            if session.notifier is not None:
+                session.notifier.stop()
             await session.deselect()
 
     def facts(self) -> Message:

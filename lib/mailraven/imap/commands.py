@@ -355,6 +355,27 @@ class Copy:
     move: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """RFC 5465 §8, event-group: `scope` and `events` in capitals; `items` to FETCH of new messages.
+
+    `mailboxes` for the scopes SUBTREE and MAILBOXES.
+    """
+
+    scope: bytes
+    mailboxes: tuple[str, ...]
+    events: frozenset[bytes]
+    items: tuple[bytes | FromMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """RFC 5465 §3.1; no `groups` for NOTIFY NONE."""
+
+    groups: tuple[EventGroup, ...]
+    status: bool = False
+
+
 Request = (
     Capability
     | Noop
@@ -387,5 +408,6 @@ Request = (
     | Fetch
     | Store
     | Copy
+    | Notify
     | AccountRequest
 )

@@ -73,6 +73,10 @@ class Engine:
         return self._mode is Mode.IDLE
 
     @property
+    def is_between(self) -> bool:  # two commands, or within IDLE
+        return self._mode in (Mode.COMMAND, Mode.IDLE)
+
+    @property
     def waiting(self) -> int:
         """Octets that data_to_send() would give."""
         return len(self._out)

@@ -10,6 +10,7 @@ from mailraven.imap.condstore import modifiers, modseq_behind
 from mailraven.imap.fetch_items import fetch_items, known_items
 from mailraven.imap.fetch_modifiers import fetch_modifiers
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
+from mailraven.imap.notify_grammar import notify
 from mailraven.imap.qresync import select_parameters
 from mailraven.imap.search_grammar import esearch, search
 from mailraven.imap.sort_grammar import sort, thread
@@ -214,6 +215,7 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"COPY": _copy,
     b"MOVE": lambda cursor: _copy(cursor, move=True),
     b"UID": _uid,
+    b"NOTIFY": notify,
     **account.WITH_ARGUMENTS,
 }
 

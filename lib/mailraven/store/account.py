@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +176,13 @@ def rename(maildir: Path, old: str, new: str) -> None:
             source.rename(target)
         fsync_dir(maildir)
         _rename_special_use(maildir, old, new)
+
+
+@contextmanager
+def unchanging(maildir: Path) -> Iterator[None]:
+    """Within this no other process of ours is halfway through a change of names."""
+    with store_errors(), _locked(maildir):
+        yield
 
 
 def subscribe(maildir: Path, name: str) -> None:

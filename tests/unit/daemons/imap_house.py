@@ -92,6 +92,8 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
         try:
             await converse(session)
         finally:
+            if session.notifier is not None:
+                session.notifier.stop()
             await session.deselect()
 
     (sock,) = open_listeners([ListenSpec("imap", "127.0.0.1:0")])["imap"]
@@ -101,6 +103,7 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
     finally:
         await listener.close(5)
         sock.close()
+        server.notices.shut()
         server.store.shut()
         server.auth.close()
 
