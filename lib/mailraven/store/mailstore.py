@@ -23,6 +23,7 @@ from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.mailbox import Mailbox
 from mailraven.store.polling import Poller
 
+UNHURRIED = 0.01  # seconds between two looks at events that concern no session
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
 PAUSE_AFTER_FAILURE = 10.0  # seconds until a mailbox that could not be refreshed is tried again
 REMEMBERED_MESSAGES = 300_000  # in all of these
@@ -76,7 +77,7 @@ class MailStore:
         self._poller = Poller(self._unwatched, self._look_again)
         self._loop = asyncio.get_running_loop()
         if watcher is not None:
-            self._loop.add_reader(watcher.fileno(), self._read_some_events)
+            self._listen()
 
     async def open(self, maildir: Path, name: str) -> Mailbox:
         """The mailbox `name` of the account with this Maildir, up to date. Raises NoSuchMailbox.
@@ -268,9 +269,20 @@ class MailStore:
         if self._watcher is not None:
             self._take_events(self._watcher.read())
 
-    def _read_some_events(self) -> None:
+    def _listen(self) -> None:
         if self._watcher is not None:
-            self._take_events(self._watcher.read_some())
+            self._loop.add_reader(self._watcher.fileno(), self._read_some_events)
+
+    def _read_some_events(self) -> None:
+        if self._watcher is None:
+            return
+        events = self._watcher.read_some()
+        self._take_events(events)
+        sharers = (self._watched.get(event.wd, ()) for event in events)
+        if not any(held.users for holders in sharers for held, _ in holders):
+            # Nobody waits for them: let more come together, or each rename elsewhere wakes us.
+            self._loop.remove_reader(self._watcher.fileno())
+            self._loop.call_later(UNHURRIED, self._listen)
 
     def _take_events(self, events: list[WatchEvent]) -> None:
         for event in events:
