@@ -96,5 +96,6 @@ async def unselect(session: Session) -> bytes:
 async def check(session: Session) -> bytes:
     """CHECK and NOOP with a mailbox: look at the folder itself, not only at what was heard."""
     if session.selected:
+        session.server.store.read_events()
         await session.selected.mailbox.refresh()
     return b"done"

@@ -93,7 +93,7 @@ class MailStore:
         return mailbox
 
     async def _open(self, maildir: Path, name: str) -> Mailbox:
-        self._read_events()  # a folder that was moved away is not known any more
+        self.read_events()  # a folder that was moved away is not known any more
         path = names.find(maildir, name)
         held = self._known(path)
         while held is None:  # it may be replaced or forgotten before it is our turn
@@ -101,7 +101,7 @@ class MailStore:
             held = self._known(path)
         self._use(held)
         try:
-            self._read_events()
+            self.read_events()
             with suppress(StoreFull):  # a full mailbox must open: how else could mail be deleted?
                 await held.mailbox.refresh()
         except BaseException:
@@ -265,7 +265,8 @@ class MailStore:
         else:  # not under its hands: another file may get the number of a closed descriptor
             held.refreshing.add_done_callback(lambda _: held.mailbox.close())
 
-    def _read_events(self) -> None:
+    def read_events(self) -> None:
+        """Take note now of all that inotify has to tell."""
         if self._watcher is not None:
             self._take_events(self._watcher.read())
 

@@ -263,10 +263,10 @@ def test_what_a_session_did_itself_wants_no_look_at_the_folder(tmp_path: Path) -
         inbox = await with_messages(store, maildir, 3)
         await inbox.set_flags([1, 2, 3], "+", SEEN)
         await inbox.set_flags([2], "-", SEEN)
-        store._read_events()
+        store.read_events()
         assert not inbox.has_hints
         inbox.path(3).rename(maildir / "gone")
-        store._read_events()
+        store.read_events()
         assert inbox.has_hints
 
     tell(tmp_path, story)

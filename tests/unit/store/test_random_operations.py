@@ -198,7 +198,7 @@ class World:
     async def settle(self) -> None:
         for _ in range(2):  # the second time in turn: what one admitted, the other hears of
             for store, box in zip(self.stores, self.boxes, strict=True):
-                store._read_events()
+                store.read_events()
                 await box.refresh()
 
 
