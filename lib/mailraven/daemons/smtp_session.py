@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
+from mailraven.daemons import smtp_auth
 from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
 from mailraven.daemons.smtp_house import (
@@ -13,12 +14,11 @@ from mailraven.daemons.smtp_house import (
     child,
     connections,
     delivery_seconds,
-    logins,
     messages,
     octets,
     recipients,
 )
-from mailraven.daemons.smtp_login import Challenge, Login, mechanisms
+from mailraven.daemons.smtp_login import Login, mechanisms
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_quota import demand_room
 from mailraven.daemons.smtp_routing import route
@@ -178,11 +178,11 @@ class SmtpSession:
                 case Abandoned(why):
                     self._abandoned(why)
                 case StartTls():
-                    await self._start_tls()
+                    await smtp_auth.start_tls(self)
                 case Pause():
                     pass
                 case Auth() | AuthResponse() | AuthCancelled():
-                    await self._authenticate(event)
+                    await smtp_auth.authenticate(self, event)
         except (TemporaryError, PermanentError) as error:
             self._refuse(event, error.code, error.text)
         except PeerError as error:
@@ -344,55 +344,3 @@ class SmtpSession:
             protocol=transaction.origin.protocol,
             account=self.account.address if self.account else None,
         )
-
-    # TLS and AUTH ------------------------------------------------------------------------------
-
-    async def _start_tls(self) -> None:
-        tls = self.house.tls
-        if tls is None:
-            raise RuntimeError("STARTTLS was offered without a certificate")
-        if self.binding:  # the certificate may have been renewed since the greeting
-            self.binding = self.house.channel_binding or self.binding
-        self.connection.write(self.engine.data_to_send())
-        try:
-            await self.connection.start_tls(tls.context)
-        except TimeoutError:
-            raise Closed from None
-        self.account = None
-        self.engine.tls_started()
-
-    async def _authenticate(self, event: Auth | AuthResponse | AuthCancelled) -> None:
-        match event:
-            case Auth(mechanism, initial):
-                binding = self.binding if self.engine.tls else b""
-                peer = self.connection.peer[0]
-                self.login = Login(self.house.auth, self.id, peer, self.kind, mechanism, binding)
-                await self._auth_step(initial)
-            case AuthResponse(data):
-                await self._auth_step(data)
-            case AuthCancelled():
-                self.login = None
-
-    async def _auth_step(self, response: bytes | None) -> None:
-        if self.login is None:
-            raise RuntimeError("an AUTH response without AUTH")
-        try:
-            step = await self.login.step(response)
-            if isinstance(step, Challenge):
-                self.engine.challenge(step.data)
-                return
-            self.account = self._enabled(step.account)
-        except (PermanentError, TemporaryError, PeerError):
-            logins.labels(self.kind, "refused").inc()
-            self.login = None
-            raise
-        self.login = None
-        logins.labels(self.kind, "granted").inc()
-        log.event("session-of", level="debug", account=self.account.address, session=self.id)
-        self.engine.reply(235, "2.7.0 authenticated")
-
-    def _enabled(self, address: str) -> Account:
-        account = self.house.directory.account(address)
-        if account is None or not account.enabled:
-            raise PermanentError(535, "5.7.8 authentication failed")
-        return account
