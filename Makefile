@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 DEMO   ?= .demo
 PORTS  ?= 20000
 JOBS   ?= 2
+CORPORA ?= ../shared/corpora
 # Postfix must be started by root; who is not, gets a user namespace in which they are.
 ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto env LOGNAME=$$(id -un))
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
@@ -20,7 +21,7 @@ TOOLS := mandoc systemd procps
 # What `make bench` compares with, beside Postfix.
 RIVALS := dovecot-imapd dovecot-lmtpd
 
-.PHONY: setup run test check peers crash fuzz bench clients lint-units requirements lock clean
+.PHONY: setup run test check peers crash fuzz bench spam-report clients lint-units requirements lock clean
 
 setup: $(VENV)/.setup
 
@@ -68,6 +69,10 @@ fuzz: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@tests/install-debian strace postfix $(RIVALS)
 	$(BIN)/python tests/bench/run.py $(BENCH)
+
+# Figures of spam scoring, by the corpora that lie beside this repository.
+spam-report: $(VENV)/.dev
+	$(BIN)/python tests/spam/report.py $(CORPORA)
 
 lint-units: $(VENV)/.dev
 	@tests/install-debian $(TOOLS)

@@ -32,7 +32,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _check(options: argparse.Namespace) -> int:
     config = load_config(options)
-    problems = problems_of_domains(config) + problems_of_rules(etc_of(options))
+    problems = problems_of_domains(config) + problems_of_rules(config, etc_of(options))
     if problems:
         raise ConfigErrors(problems)
     say(f"{etc_of(options)}: all is right")

@@ -11,14 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mailraven import __version__
-from mailraven.cli import account, alias, config, domain, queue, quickstart, run, server, spam
+from mailraven.cli import (
+    account,
+    alias,
+    config,
+    domain,
+    queue,
+    quickstart,
+    rules,
+    run,
+    server,
+    spam,
+)
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.errors import OperationError
 
 EX_CONFIG = 78  # sysexits(3)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-GROUPS = (quickstart, domain, account, alias, queue, spam, config, server, run)
+GROUPS = (quickstart, domain, account, alias, queue, spam, rules, config, server, run)
 
 
 def main(arguments: list[str] | None = None, start: run.Start | None = None) -> int:

@@ -32,6 +32,7 @@ Size = Annotated[int, _unit(units.SIZE)]  # octets
 Duration = Annotated[int, _unit(units.DURATION)]  # seconds
 Count = Annotated[int, _unit(units.COUNT)]
 Score = Annotated[float, _unit(units.SCORE)]
+Texts = Annotated[tuple[str, ...], _unit(units.TEXTS)]
 Port = Annotated[int, _unit(units.PORT)]
 Flag = Annotated[bool, _unit(units.FLAG)]
 FilePath = Annotated[Path, _unit(units.PATH)]
@@ -201,6 +202,8 @@ class Spam(Struct, frozen=True, kw_only=True):
 
     quarantine_score: Annotated[Score, _help("From this score on mail goes to quarantine.")] = 5.0
     reject_score: Annotated[Score, _help("From this score on mail is refused.")] = 12.0
+    rules_source: Annotated[Text, _help("Bundle of rules: a path, or an https URL.")] = ""
+    rules_keys: Annotated[Texts, _help("Who may sign it: Ed25519 public keys, base64.")] = ()
 
 
 class Limits(Struct, frozen=True, kw_only=True):

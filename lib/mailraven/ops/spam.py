@@ -9,7 +9,7 @@ from mailraven.ops.errors import OperationError
 from mailraven.policy.border import lift_border
 from mailraven.policy.score import Knowledge, score
 from mailraven.policy.verdict import Thresholds, Verdict
-from mailraven.spam.knowledge import SHIPPED_RULES, read_rules, shipped_model
+from mailraven.spam.knowledge import rules_in_force, shipped_model
 
 READ_LIMIT = 8 << 20  # octets of a file; no test looks further
 RULES_FOLDER = "spam.d"
@@ -20,14 +20,14 @@ def knowledge_of(config: Config, etc: Path) -> Knowledge:
     """The rules and the model in force; raises ConfigErrors."""
     thresholds = Thresholds(config.spam.quarantine_score, config.spam.reject_score)
     return Knowledge(
-        read_rules(SHIPPED_RULES, etc / RULES_FOLDER), shipped_model(), None, thresholds
+        rules_in_force(config.paths.data, etc / RULES_FOLDER), shipped_model(), None, thresholds
     )
 
 
-def problems_of_rules(etc: Path) -> list[ConfigError]:
+def problems_of_rules(config: Config, etc: Path) -> list[ConfigError]:
     """Every mistake in the rules."""
     try:
-        read_rules(SHIPPED_RULES, etc / RULES_FOLDER)
+        rules_in_force(config.paths.data, etc / RULES_FOLDER)
     except ConfigErrors as errors:
         return errors.errors
     return []

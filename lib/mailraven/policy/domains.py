@@ -121,6 +121,8 @@ FREE_HOSTING = frozenset(
         "blob.core.windows.net",
         "web.core.windows.net",
         "azurewebsites.net",
+        "cloudfunctions.net",
+        "onmicrosoft.com",
         "azureedge.net",
         "cloudapp.net",
         "azurefd.net",

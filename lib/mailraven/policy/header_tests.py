@@ -22,9 +22,13 @@ _MESSAGE_ID = re.compile(rb"<[^<>@\s]{1,400}@[^<>@\s]{1,255}>")
 _ZONE = re.compile(rb"([+-])(\d\d)(\d\d)\b(?:\s*\([^()]{0,60}\))?\s*$")
 _LIST_TARGET = re.compile(rb"<(?:https?|mailto):[^<>\s]{3,2000}>", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,5})")
-_TAIL = re.compile(r"\S\s{4,}\S{1,24}\s*$|[\[({#]?\b[a-z]{2,5}\d{3,}[a-z0-9]{2,}[\])}]?\s*$")
+_TAIL = re.compile(r"\S\s{4,}\S{1,24}\s*$")
 _REPLY = re.compile(r"(?:re|aw|sv|antw|r[eé]f|odp|vs|回复|答复)(?:\[\d+\])?\s?:", re.IGNORECASE)
-_WROTE = re.compile(r"\b(?:wrote|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|писал)\b")
+_WROTE = re.compile(
+    r"\b(?:wrote|writes|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|писал)\b"
+    r"|\bFrom:.{1,300}?\b(?:Sent|Date):|\b(?:Von|De|Da|Van):.{1,300}?\b(?:Gesendet|Envoyé|Inviato|Verzonden):",
+    re.DOTALL,
+)
 _PLACEHOLDER = re.compile(
     r"[\[{%<]{1,2}_?(?:to|e?mail|name|first_?name|rnd\w{0,9}|user|tag|domain|_*link\w{0,20})[\]}%>_]"
     r"|<__\w{1,30}@",
@@ -185,7 +189,7 @@ def _is_reply(view: View) -> bool:
     """Refers to a message, and shows it by quoting, or says so in plain text."""
     if not _refers(view):
         return False
-    quoted = view.plain.count("\n>") > 0 or _WROTE.search(view.text) is not None
+    quoted = view.plain.count("\n>") > 0 or _WROTE.search(view.text[:40000]) is not None
     return quoted or (not view.has_html and _REPLY.match(view.subject) is not None)
 
 

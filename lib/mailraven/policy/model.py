@@ -16,9 +16,9 @@ from mailraven.policy.tokens import PLACES, places_of
 from mailraven.policy.verdict import Reason
 
 RULE = "model"
-MOST = 4.0  # points for spam
-LEAST = -2.0  # points against
-GAIN = 2.0  # points for each unit of opinion
+MOST = 6.0  # points for spam
+LEAST = -4.0  # points against
+GAIN = 1.0  # points for each unit of opinion
 ZERO = ord("O")
 STEPS = 40  # of a weight up or down
 LINE = 128  # weights a line
