@@ -20,12 +20,12 @@ from mailraven.daemons.flight import Job
 from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
 from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import HandshakeFailed, Message, SessionFailed, SmtpSender
+from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
 from mailraven.queue.demands import Objection, needs_conversion, objection
 from mailraven.queue.entry import Answer, Status, bounded, instant
 from mailraven.queue.progress import Attempt
-from mailraven.queue.resolver import Resolver
 from mailraven.queue.routing import Hop, NextHop, hops
 from mailraven.smtp.client import ClientEngine, Outcome, Stage
 from mailraven.smtp.client_commands import UnsafePath

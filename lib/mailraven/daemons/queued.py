@@ -21,6 +21,7 @@ from mailraven.daemons.flight import Flight, Job, cut_into_jobs
 from mailraven.daemons.service import DaemonSpec, Service
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.signing import Signatory
+from mailraven.dns.resolver import Resolver
 from mailraven.files.lock import try_lock_file
 from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
 from mailraven.mail.address import split_address
@@ -30,7 +31,6 @@ from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.entry import Answer, BrokenEntry, QueueEntry, instant
 from mailraven.queue.progress import Attempt, record
-from mailraven.queue.resolver import DnsResolver
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
@@ -87,7 +87,7 @@ class Queue:
             password=queue.smarthost_password,
             port=queue.port,
         )
-        resolver = DnsResolver(config.dns.resolvers, float(config.dns.timeout))
+        resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
         return Means(config, table, Courier(config, resolver, self._signatory))
 
     # -- what there is to do -----------------------------------------------------------------------

@@ -5,15 +5,16 @@ address literal, else the MX records and, where there are none, the domain's own
 (RFC 5321 §5.1). A null MX says that the domain takes no mail (RFC 7505).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Literal
 
+from mailraven.dns.answers import LookupFailed, NameMissing
+from mailraven.dns.resolver import Resolver
 from mailraven.mail.address import normalise_domain
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.queue.resolver import LookupFailed, NameMissing, Resolver
 
 HOPS_LIMIT = 10  # addresses tried for one delivery; the rest wait for the next attempt
 MX_LIMIT = 20  # hosts of one domain that are considered
@@ -149,7 +150,7 @@ async def _mx_hosts(
 
 
 def _by_preference(
-    records: list[tuple[int, str]], shuffle: Callable[[list[str]], None]
+    records: Sequence[tuple[int, str]], shuffle: Callable[[list[str]], None]
 ) -> list[str]:
     ordered: list[str] = []
     for preference in sorted({preference for preference, _ in records}):

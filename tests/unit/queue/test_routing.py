@@ -8,8 +8,9 @@ from pathlib import Path
 import dns.rcode
 import pytest
 
+from mailraven.dns.answers import LookupFailed, NameMissing
+from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.queue.resolver import DnsResolver, LookupFailed, NameMissing
 from mailraven.queue.routing import Hop, NextHop, RoutingTable, hops, next_hop
 from servers.dns_server import DnsServer, Records
 
@@ -42,16 +43,16 @@ ZONE: Zone = {
 }
 
 
-def ask(question: Callable[[DnsResolver], Awaitable[list[Hop]]], timeout: float = 5.0) -> list[Hop]:
+def ask(question: Callable[[Resolver], Awaitable[list[Hop]]], timeout: float = 5.0) -> list[Hop]:
     async def run() -> list[Hop]:
         async with DnsServer(ZONE) as server:
-            return await question(DnsResolver((server.endpoint,), timeout))
+            return await question(Resolver((server.endpoint,), timeout))
 
     return asyncio.run(run())
 
 
 def found(domain: str, kind: str = "mx") -> list[Hop]:
-    async def look(resolver: DnsResolver) -> list[Hop]:
+    async def look(resolver: Resolver) -> list[Hop]:
         hop = NextHop("mx" if kind == "mx" else "host", domain, 2525)
         return [one async for one in hops(hop, "mx.ours.example", resolver, list.reverse)]
 
@@ -110,7 +111,7 @@ def test_what_cannot_be_known_fails_for_now(domain: str) -> None:
 
 
 def test_answers_are_cached_even_negative_ones() -> None:
-    async def twice(resolver: DnsResolver) -> None:
+    async def twice(resolver: Resolver) -> None:
         for _ in range(2):
             assert len(await resolver.mx("example.org")) == 3
             with pytest.raises(NameMissing):
@@ -118,7 +119,7 @@ def test_answers_are_cached_even_negative_ones() -> None:
 
     async def run() -> list[tuple[str, str]]:
         async with DnsServer(ZONE) as server:
-            await twice(DnsResolver((server.endpoint,), 5.0))
+            await twice(Resolver((server.endpoint,), 5.0))
             return server.asked
 
     assert asyncio.run(run()).count(("example.org", "MX")) == 1
@@ -127,7 +128,7 @@ def test_answers_are_cached_even_negative_ones() -> None:
 def test_failures_are_not_cached() -> None:
     async def run() -> int:
         async with DnsServer(dict(ZONE)) as server:
-            resolver = DnsResolver((server.endpoint,), 5.0)
+            resolver = Resolver((server.endpoint,), 5.0)
             with pytest.raises(LookupFailed):
                 await resolver.mx("broken.example")
             server.zone["broken.example", "MX"] = ["10 a.example.org."]

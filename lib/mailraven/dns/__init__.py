@@ -1,0 +1,1 @@
+"""Questions to the DNS, for every daemon: asynchronous, cached, with limits of time and size."""
