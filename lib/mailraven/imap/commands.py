@@ -1,12 +1,28 @@
-"""What a client can ask for: one frozen dataclass a command (RFC 3501 §6 and extensions)."""
+"""What a client can ask for: one frozen dataclass a command (RFC 3501 §6 and extensions).
+
+The families that have a file of their own are passed on from here.
+"""
 
 from dataclasses import dataclass
 
 from mailraven.imap.account import AccountRequest
-from mailraven.imap.search_keys import SearchKey
-from mailraven.imap.search_results import Returned
+from mailraven.imap.append_commands import Append as Append
+from mailraven.imap.append_commands import MessageBegin as MessageBegin
+from mailraven.imap.append_commands import MessageLiteral as MessageLiteral
+from mailraven.imap.append_commands import MessageUrl as MessageUrl
+from mailraven.imap.append_commands import Replaced as Replaced
+from mailraven.imap.append_commands import Step as Step
+from mailraven.imap.fetch_commands import Binary as Binary
+from mailraven.imap.fetch_commands import Fetch as Fetch
+from mailraven.imap.fetch_commands import FromMessage as FromMessage
+from mailraven.imap.fetch_commands import Preview as Preview
+from mailraven.imap.fetch_commands import Section as Section
+from mailraven.imap.search_commands import Esearch as Esearch
+from mailraven.imap.search_commands import Search as Search
+from mailraven.imap.search_commands import Sort as Sort
+from mailraven.imap.search_commands import Source as Source
+from mailraven.imap.search_commands import Thread as Thread
 from mailraven.imap.sequence import SequenceSet
-from mailraven.imap.sort import Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,52 +173,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageBegin:
-    """A message begins; `internal_date` are Unix seconds, or None for now. RFC 3501 §6.3.11"""
-
-    flags: tuple[bytes, ...] = ()
-    internal_date: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MessageUrl:
-    """It goes on with octets of another message. RFC 4469 §3"""
-
-    url: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class MessageLiteral:
-    """It goes on with `size` octets that come next, NULs among them if `binary`. RFC 3516 §4.4"""
-
-    size: int
-    binary: bool = False
-
-
-Step = MessageBegin | MessageUrl | MessageLiteral
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """The one message that REPLACE removes. RFC 8508 §3"""
-
-    numbers: SequenceSet
-    by_uid: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """APPEND, or REPLACE of a message that is `replaced`, up to the first literal of a message.
-
-    Only the last of the `steps` can be a literal: more steps follow it then.
-    """
-
-    mailbox: str
-    steps: tuple[Step, ...]
-    replaced: Replaced | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Idle:
     """RFC 2177"""
 
@@ -227,110 +197,6 @@ class Expunge:
     """RFC 3501 §6.4.3; `uids` for UID EXPUNGE (RFC 4315 §2.1)."""
 
     uids: SequenceSet | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """RFC 3501 §6.4.4; `returned` are the options of RETURN (RFC 4731 §3.1), None without it.
-
-    With a charset that is not known here, the keys were not read.
-    """
-
-    key: SearchKey
-    by_uid: bool
-    returned: Returned | None = None
-    unknown_charset: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Mailboxes to search: `kind` in capitals; names only for MAILBOXES, SUBTREE, SUBTREE-ONE."""
-
-    kind: bytes
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Esearch:
-    """ESEARCH (RFC 7377); without sources it is the selected mailbox."""
-
-    search: Search
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """SORT (RFC 5256 §3): SEARCH whose results are in the order of `criteria`."""
-
-    search: Search
-    criteria: tuple[Criterion, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """THREAD (RFC 5256 §3); the algorithm in capitals."""
-
-    search: Search
-    algorithm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """BODY[section]<partial> and the RFC822 items that mean one. RFC 3501 §6.4.5
-
-    `part` are the numbers of section-part; `text` is "", "HEADER", "HEADER.FIELDS",
-    "HEADER.FIELDS.NOT", "TEXT" or "MIME"; `fields` in lower case; `partial` is (origin, length).
-    `label` is how the answer names it, without the peek.
-    """
-
-    label: bytes
-    part: tuple[int, ...] = ()
-    text: str = ""
-    fields: tuple[bytes, ...] = ()
-    partial: tuple[int, int] | None = None
-    peek: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """BINARY[part]<partial>, or BINARY.SIZE[part] if `size_only`. RFC 3516 §4.2
-
-    `label` is how the answer names it, without the peek; `partial` counts decoded octets.
-    """
-
-    label: bytes
-    part: tuple[int, ...] = ()
-    partial: tuple[int, int] | None = None
-    peek: bool = False
-    size_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """PREVIEW; `lazy` if it must not take long. RFC 8970 §3.1, §4.1"""
-
-    lazy: bool = False
-    peek: bool = True
-
-
-FromMessage = Section | Binary | Preview  # what FETCH reads the message for
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """RFC 3501 §6.4.5: `items` are names (b"FLAGS", b"ENVELOPE" ...) and sections.
-
-    `changed_since` is a MODSEQ or None (RFC 7162 §3.1.4.1); with `vanished` what was expunged
-    since is told, too (§3.2.6). `partial` are the first and last of the messages meant, counted
-    from 1 or back from -1 (RFC 9394 §3.3).
-    """
-
-    numbers: SequenceSet
-    items: tuple[bytes | FromMessage, ...]
-    by_uid: bool
-    changed_since: int | None = None
-    vanished: bool = False
-    partial: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
