@@ -32,7 +32,7 @@ async def deliver(house: ImapHouse, count: int) -> None:
         (b"b NOOP", b"b OK done\r\n"),
         (b"b FETCH 1 FLAGS", b"* 1 FETCH (FLAGS (\\Recent))\r\nb OK fetched\r\n"),
         (b"b SEARCH ALL", b"* SEARCH 1\r\nb OK searched\r\n"),
-        (b"b CREATE x", b"b OK created\r\n"),
+        (b"b SUBSCRIBE x", b"b OK subscribed\r\n"),
     ],
 )
 def test_a_session_too_far_behind_is_answered_and_then_ended(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailraven.daemons import imap_session
-from mailraven.daemons.imap_append import Incoming
+from mailraven.daemons.imap_incoming import Incoming, Room
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.states import State
 from mailraven.store.mailbox import AppendData
@@ -200,7 +200,7 @@ def test_a_search_sees_a_message_that_went_meanwhile_as_empty(tmp_path: Path) ->
 def test_a_message_that_comes_octet_by_octet_is_one_piece_in_memory(tmp_path: Path) -> None:
     async def story(house: ImapHouse) -> None:
         inbox = await house.store.open(house.maildir, "INBOX")
-        body = Incoming(inbox, 0, None, in_memory=True)
+        body = Incoming(inbox, 0, None, Room(100))
         for octet in b"Subject: x\r\n\r\n":
             await body.add(bytes([octet]))
         assert body.data().parts == [b"Subject: x\r\n\r\n"]
