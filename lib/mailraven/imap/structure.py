@@ -1,7 +1,8 @@
 """ENVELOPE, BODY and BODYSTRUCTURE in wire form (RFC 9051 §7.5.2, RFC 3501 §7.4.2).
 
-Values are sent as the header has them, encoded words and RFC 2231 parameters undecoded: decoding
-is the client's work.
+Values are sent as the header has them: to decode encoded words and percent signs is the client's
+work. Sections of one parameter are joined (RFC 2231 §6); RFC 9051 §7.5.2 would have them in UTF-8,
+too, under a name that says that they are encoded, which no client could read.
 """
 
 from mailraven.imap.wire import NIL, nstring, string

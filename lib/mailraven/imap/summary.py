@@ -21,7 +21,7 @@ from mailraven.mail.date import parse_date
 from mailraven.mail.headers import Octets, header_end
 from mailraven.mail.mime import parse_structure
 
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 NO_DAY = -(1 << 31)  # sent_day of a message whose Date names none
 
 # The fields that clients ask for in lists; HEADER.FIELDS of nothing else needs no message.

@@ -1,4 +1,4 @@
-"""The header fields that describe a body: its type, encoding and disposition (RFC 2045, 2183).
+"""The header fields that describe a body: its type, encoding and disposition (RFC 2045, 2183, 2231).
 
 Nothing here raises; values that make no sense give the defaults of RFC 2045 §5.2 and §6.1.
 """
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import quote_from_bytes
 
 from mailraven.mail.headers import unfold
 
@@ -35,6 +36,8 @@ _PARAMETER = re.compile(
     rb";\s*+([^\s=;\"]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\"?|([^;]*+))", re.DOTALL
 )
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_SECTION = re.compile(rb"(.+)\*(0|[1-9]\d{0,3})(\*?)", re.DOTALL)  # RFC 2231 §7
+_ATTRIBUTE_CHARS = "!#$&+-.^_`{|}~"  # what needs no percent sign, beside letters and digits
 _TOKEN = re.compile(rb"[^\s;()\"]++")
 _CACHED_LENGTH = 128  # octets; longer values are rare, and must not fill the memory
 
@@ -62,13 +65,55 @@ _parse_media_again = lru_cache(1024)(_parse_media)
 def parameters_of(value: bytes, position: int = 0) -> Parameters:
     """The parameters of an unfolded value from `position`, names as they came.
 
-    Quotes are undone, RFC 2231's sections and percent signs are not. Without quotes a value goes
-    to the next semicolon, or to a comment (RFC 2045 §5.1 has one behind a charset).
+    Quotes are undone and RFC 2231's sections joined, percent signs are not decoded. Without quotes
+    a value goes to the next semicolon, or to a comment (RFC 2045 §5.1 has one behind a charset).
     """
-    return tuple(
-        (name, _QUOTED_PAIR.sub(rb"\1", quoted) if quoted else _bare_value(name, bare))
-        for name, quoted, bare in _PARAMETER.findall(value, position)
+    return _with_sections_joined(
+        tuple(
+            (name, _QUOTED_PAIR.sub(rb"\1", quoted) if quoted else _bare_value(name, bare))
+            for name, quoted, bare in _PARAMETER.findall(value, position)
+        )
     )
+
+
+def _with_sections_joined(parameters: Parameters) -> Parameters:
+    """ "name*0" and "name*1" as "name", where the first stood; incomplete ones as they came.
+
+    If any section is percent-encoded they are "name*", in the form of RFC 2231 §4.
+    """
+    found = [_SECTION.fullmatch(name) if b"*" in name else None for name, _ in parameters]
+    sections: dict[bytes, list[tuple[int, bool, bytes]]] = {}
+    for match, (_, value) in zip(found, parameters, strict=True):
+        if match:
+            section = (int(match[2]), bool(match[3]), value)
+            sections.setdefault(match[1].lower(), []).append(section)
+    if not sections:
+        return parameters
+    whole = {name: _joined(group) for name, group in sections.items()}
+    joined: list[tuple[bytes, bytes]] = []
+    for match, parameter in zip(found, parameters, strict=True):
+        name = match[1].lower() if match else b""
+        value = whole.get(name)
+        if match is None or value is None:
+            joined.append(parameter)
+        elif sections.pop(name, None):  # the first of them
+            joined.append((match[1] + value[0], value[1]))
+    return tuple(joined)
+
+
+def _joined(sections: list[tuple[int, bool, bytes]]) -> tuple[bytes, bytes] | None:
+    """What goes behind the name, b"*" or nothing, and the value; None if one lacks or is twice."""
+    sections.sort()
+    if [number for number, _, _ in sections] != list(range(len(sections))):
+        return None
+    if not any(is_encoded for _, is_encoded, _ in sections):
+        return b"", b"".join([value for _, _, value in sections])
+    start = b"" if sections[0][1] else b"''"  # charset and language are in the first, or nowhere
+    values = [
+        value if is_encoded else quote_from_bytes(value, _ATTRIBUTE_CHARS).encode("ascii")
+        for _, is_encoded, value in sections
+    ]
+    return b"*", start + b"".join(values)
 
 
 def _bare_value(name: bytes, value: bytes) -> bytes:

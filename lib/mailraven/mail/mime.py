@@ -12,7 +12,7 @@ from mailraven.mail.headers import Octets, fields, header_end
 from mailraven.mail.media import PLAIN_TEXT, Media, content_encoding, media_of
 
 DEPTH_LIMIT = 100  # entities inside one another; what is deeper is not opened
-PART_LIMIT = 1000  # entities below the root; the rest stays in the last one
+PART_LIMIT = 10_000  # entities below the root; the rest stays in the last one
 _COUNT_CHUNK = 1 << 20  # octets copied at once where a message is mapped and not in memory
 
 

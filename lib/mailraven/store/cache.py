@@ -21,10 +21,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mailraven.imap.summary import encode_summary, summarize
+from mailraven.imap.summary import SUMMARY_VERSION, encode_summary, summarize
 
 NAME = "mailraven.cache"
-MAGIC = b"\xc5mR\x01"
+MAGIC = b"\xc5mR" + bytes([SUMMARY_VERSION])  # what another version wrote is skipped
 RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
 READ_AHEAD = 1 << 18  # octets read at once when records are asked for in the order of the file
 COMPACT_RECORDS = 1000  # beyond two per message that make a new file worth its writing

@@ -106,7 +106,7 @@ def test_address_lists_of_absurd_length_are_cut() -> None:
             b"Content-Description: a\r\n picture\r\nContent-MD5: Q2hlY2s=\r\n"
             b'Content-Disposition: attachment; filename="x \\"y\\".png"; size=3\r\n'
             b"Content-Language: en, de\r\nContent-Location: http://example.org/x\r\n\r\nabc",
-            b'("image" "png" ("name*0*" "utf-8\'\'a%20" "name*1" "b.png") "<1@x>" "a picture" '
+            b'("image" "png" ("name*" "utf-8\'\'a%20b.png") "<1@x>" "a picture" '
             b'"7bit" 3 "Q2hlY2s=" ("attachment" ("filename" "x \\"y\\".png" "size" "3")) '
             b'("en" "de") "http://example.org/x")',
         ),
