@@ -19,6 +19,7 @@ from mailraven.imap.commands import (
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendEnd, AppendNext, AppendPart
 from mailraven.imap.sequence import set_wire
+from mailraven.mail.errors import PeerError
 from mailraven.mail.types import Uid
 from mailraven.store.errors import NoSuchMailbox
 from mailraven.store.mailbox import Mailbox
@@ -90,6 +91,7 @@ class _Coming:
     replaced: _Old | None
     room: Room = field(default_factory=lambda: Room(MEMORY_LIMIT))
     bodies: list[Incoming] = field(default_factory=list)
+    may_hold_nul: bool = False  # the literal that comes is a literal8
 
     async def follow(self, steps: tuple[Step, ...]) -> bool:
         """Do what `steps` say, up to a literal; whether there is one, which is to be read."""
@@ -103,6 +105,7 @@ class _Coming:
                 case MessageLiteral(size, binary):
                     await self._demand_room(size)
                     self.bodies[-1].binary |= binary
+                    self.may_hold_nul = binary
                     return True
         await self._complete()
         return False
@@ -155,7 +158,7 @@ async def _take_all(
     try:
         steps = request.steps
         while await coming.follow(steps):
-            steps = await _take(session, coming.bodies[-1])
+            steps = await _take(session, coming)
             _demand_fit(session, steps)
         if replaced:
             replaced.demand()
@@ -179,11 +182,15 @@ async def _remove(replaced: _Old, mailbox: Mailbox, uids: list[Uid]) -> None:
         raise
 
 
-async def _take(session: Session, body: Incoming) -> tuple[Step, ...]:
+async def _take(session: Session, coming: _Coming) -> tuple[Step, ...]:
     """Read one literal of a message; the steps behind it."""
     session.engine.accept_message()
+    has_nul = False
     while isinstance(event := await session.next_event(), AppendPart):
-        await body.add(event.data)
+        has_nul |= b"\0" in event.data
+        await coming.bodies[-1].add(event.data)
+    if has_nul and not coming.may_hold_nul:
+        raise PeerError("NUL is not allowed in a literal")  # RFC 9051 §4.3, CHAR8
     if isinstance(event, AppendNext):
         return event.steps
     if not isinstance(event, AppendEnd):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_octets import FileOctets
@@ -15,6 +16,7 @@ from mailraven.mail.preview import preview_of
 
 IN_MEMORY = 1 << 20  # octets: a message up to here is read at once
 PARSED_AT_ONCE = 64 << 10  # octets: the structure of a larger one is parsed in a thread
+PARTS_AT_ONCE = 500  # lines that may begin a part; more of them are parsed in a thread, too
 PIECE = 256 << 10  # octets of a larger one that are in memory at a time
 
 
@@ -44,10 +46,9 @@ class OpenMessage:
 
     async def structure(self) -> Part:
         """Its MIME structure."""
-        if self._root is None and len(self.octets) <= PARSED_AT_ONCE:
-            self._root = parse_structure(self.octets)
-        elif self._root is None:
-            self._root = await asyncio.to_thread(parse_structure, self.octets)
+        if self._root is None:
+            parse = partial(parse_structure, self.octets)
+            self._root = parse() if _is_quick(self.octets) else await asyncio.to_thread(parse)
         return self._root
 
     async def preview(self, wanted: Preview) -> bytes:
@@ -80,6 +81,12 @@ class OpenMessage:
                 raise Closed  # somebody cut the file: the promised octets are not there
             session.send(piece)
             await session.drain()
+
+
+def _is_quick(octets: Octets) -> bool:
+    if not isinstance(octets, bytes) or len(octets) > PARSED_AT_ONCE:
+        return False
+    return octets.count(b"\n--") <= PARTS_AT_ONCE
 
 
 def _literal(label: bytes, text: bytes) -> bytes:

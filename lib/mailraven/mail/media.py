@@ -1,4 +1,4 @@
-"""The header fields that describe a body: its type, encoding and disposition (RFC 2045, 2183, 2231).
+"""The header fields that describe a body: type, encoding, disposition (RFC 2045, 2183, 2231).
 
 Nothing here raises; values that make no sense give the defaults of RFC 2045 §5.2 and §6.1.
 """
@@ -93,11 +93,11 @@ def _with_sections_joined(parameters: Parameters) -> Parameters:
     joined: list[tuple[bytes, bytes]] = []
     for match, parameter in zip(found, parameters, strict=True):
         name = match[1].lower() if match else b""
-        value = whole.get(name)
-        if match is None or value is None:
+        together = whole.get(name)
+        if match is None or together is None:
             joined.append(parameter)
         elif sections.pop(name, None):  # the first of them
-            joined.append((match[1] + value[0], value[1]))
+            joined.append((match[1] + together[0], together[1]))
     return tuple(joined)
 
 
