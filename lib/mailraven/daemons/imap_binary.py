@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_sections import PIECE, OpenMessage
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Binary, FromMessage
+from mailraven.imap.fetch_commands import Binary, FromMessage
 from mailraven.imap.section import Encoded, Span, cut, resolve_encoded
 from mailraven.mail.content import decode_pieces
 

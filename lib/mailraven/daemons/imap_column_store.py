@@ -53,6 +53,12 @@ class Held:
             raise TypeError(self.column)
         return self.column.keys()
 
+    def order_keys(self) -> list[str]:
+        """See TextColumn.order_keys."""
+        if not isinstance(self.column, TextColumn):
+            raise TypeError(self.column)
+        return self.column.order_keys()
+
     def ranks(self) -> Sequence[int]:
         """See TextColumn.ranks."""
         if not isinstance(self.column, TextColumn):

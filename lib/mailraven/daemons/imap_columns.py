@@ -26,7 +26,7 @@ async def columns(
     if not wanted:
         return {}
     if session.server.columns.lacking(mailbox, wanted) > FEW + 4 * len(uids):
-        return await _some(session, mailbox, array("L", uids), wanted)
+        return await columns_of(session, mailbox, array("L", uids), wanted)
     return await _all(session, mailbox, wanted)
 
 
@@ -66,7 +66,7 @@ async def _add(columns: Sequence[Held], uids: "array[int]", records: Sequence[by
         held.uids += uids[: len(records)]
 
 
-async def _some(
+async def columns_of(
     session: Session, mailbox: Mailbox, uids: "array[int]", names: Iterable[bytes]
 ) -> dict[bytes, Held]:
     """Columns of these messages alone, which nobody keeps."""

@@ -44,6 +44,9 @@ CODES: dict[type[Exception], str] = {
     errors.StoreFull: "OVERQUOTA",
     errors.SpecialUseTaken: "USEATTR",
 }
+SearchRequest = (
+    commands.Search | commands.Esearch | commands.Sort | commands.Thread | commands.CancelUpdate
+)
 NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 
 
@@ -95,6 +98,7 @@ async def _conclude(
         session.announce(told=Telling(by_uid, by_uid))  # RFC 5256 §3: as after SEARCH
     elif session.selected and not session.selected.mailbox.gone:
         await session.catch_up()
+    await session.tell_contexts()
     if session.qresync and session.selected and session.selected.view.gone:
         # VANISHED waits, while MODSEQs above it may have been told: the client must not count
         # these. RFC 7162 §3.2.1, §6
@@ -121,7 +125,7 @@ async def perform(session: Session, request: commands.Request) -> bytes:
             return await imap_fetch.fetch(session, request)
         case commands.Store():
             return await imap_messages.store(session, request)
-        case commands.Search() | commands.Esearch() | commands.Sort() | commands.Thread():
+        case _ if isinstance(request, SearchRequest):
             return await _perform_search(session, request)
         case commands.Copy():
             return await imap_messages.copy(session, request)
@@ -134,20 +138,24 @@ async def perform(session: Session, request: commands.Request) -> bytes:
     return await _perform_session(session, request)
 
 
-async def _perform_search(
-    session: Session,
-    request: commands.Search | commands.Esearch | commands.Sort | commands.Thread,
-) -> bytes:
+async def _perform_search(session: Session, request: SearchRequest) -> bytes:
     """The same for what finds messages."""
     match request:
         case commands.Search():
             return await imap_search.search(session, request)
         case commands.Esearch():
             return await imap_esearch.esearch(session, request)
+        case commands.CancelUpdate():
+            return _cancel_update(session, request)
         case commands.Sort():
             return await imap_sort.sort(session, request)
         case commands.Thread():
             return await imap_sort.thread(session, request)
+
+
+def _cancel_update(session: Session, request: commands.CancelUpdate) -> bytes:
+    session.contexts().cancel(request.tags)
+    return b"no more updates"
 
 
 async def _perform_session(session: Session, request: commands.Request) -> bytes:

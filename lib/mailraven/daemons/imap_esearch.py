@@ -25,11 +25,14 @@ async def esearch(session: Session, request: Esearch) -> bytes:
     if not request.sources or Source(b"SELECTED") in request.sources:
         selected = session.mailbox()  # BAD without one. RFC 7377 §2.2
         own = selected.name
+        correlator = _correlator(session, selected)
+        context = session.contexts().begin(search, correlator)
         found = await found_by(session, search)
         if search.returned and b"SAVE" in search.returned.options:
             uids = selected.view.uids
             selected.saved = array("L", [uids[n] for n in chosen(search.returned, found)])
         _tell(session, selected, search, found)
+        session.contexts().keep(context, [selected.view.uids[place] for place in found])
     if search.unknown_charset:
         raise Refusal(BAD_CHARSET)
     for name in await _named(session, request.sources):
@@ -86,15 +89,19 @@ async def _search_other(session: Session, name: str, request: Search) -> None:
     await session.drain()
 
 
-def _tell(session: Session, searched: Selected, request: Search, found: Sequence[int]) -> None:
-    """ESEARCH with the UIDs at the places found; nothing if there are none. RFC 7377 §2.1"""
-    if not found:
-        return
-    correlator = b"%b MAILBOX %b UIDVALIDITY %d" % (
+def _correlator(session: Session, searched: Selected) -> bytes:
+    return b"%b MAILBOX %b UIDVALIDITY %d" % (
         tag_correlator(session.tag),
         mailbox(searched.name, utf8=session.utf8),
         searched.mailbox.uid_validity,
     )
+
+
+def _tell(session: Session, searched: Selected, request: Search, found: Sequence[int]) -> None:
+    """ESEARCH with the UIDs at the places found; nothing if there are none. RFC 7377 §2.1"""
+    if not found:
+        return
+    correlator = _correlator(session, searched)
     returned = request.returned or Returned(frozenset({b"ALL"}))
     uids = [searched.view.uids[place] for place in found]
     modseq = highest_modseq(searched, request, found)

@@ -15,9 +15,10 @@ from mailraven.daemons.imap_resync import tell_vanished
 from mailraven.daemons.imap_sections import OpenMessage
 from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Binary, Fetch, FromMessage, Preview
+from mailraven.imap.commands import Fetch
 from mailraven.imap.errors import Refusal
 from mailraven.imap.fetch import FROM_NAME, Batch, Plan, plan, render
+from mailraven.imap.fetch_commands import Binary, FromMessage, Preview
 from mailraven.imap.fetch_modifiers import part_of
 from mailraven.imap.sequence import ranges_of
 from mailraven.imap.view import NOBODY

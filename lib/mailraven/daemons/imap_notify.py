@@ -191,6 +191,7 @@ class Notifier:
         await session.catch_up(told=told)
         if group.items:
             await self._fetch_new(group, last)
+        await session.tell_contexts()
 
     async def _fetch_new(self, group: EventGroup, last: int) -> None:
         """What was asked for of the messages with UIDs above `last`. RFC 5465 §5.2"""

@@ -45,6 +45,7 @@ from mailraven.store.mailbox import Mailbox
 DEFAULT_RETURN = Returned(frozenset({b"ALL"}))  # of IMAP4rev2. RFC 9051 §6.4.4
 SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
+FEW = 25  # messages: so many records are sooner read than found in columns of the whole mailbox
 RECORDS = 500  # messages whose records are asked for together
 BAD_CHARSET = f"[BADCHARSET ({b' '.join(CHARSETS).decode()})] unknown charset"
 HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
@@ -78,6 +79,8 @@ class Opened:
 async def search(session: Session, request: Search) -> bytes:
     """SEARCH and UID SEARCH"""
     selected, returned = session.mailbox(), request.returned
+    correlator = tag_correlator(session.tag)
+    context = session.contexts().begin(request, correlator)
     found = await found_by(session, request)
     uids = selected.view.uids
     numbers = [uids[place] if request.by_uid else place + 1 for place in found]
@@ -89,8 +92,8 @@ async def search(session: Session, request: Search) -> bytes:
         return b"searched"
     if b"SAVE" in returned.options:
         selected.saved = array("L", [uids[place] for place in chosen(returned, found)])
-    correlator = tag_correlator(session.tag)
     session.send(esearch_line(correlator, returned, numbers, by_uid=request.by_uid, modseq=modseq))
+    session.contexts().keep(context, [uids[place] for place in found])
     return b"searched"
 
 
@@ -118,30 +121,62 @@ def highest_modseq(selected: Selected, request: Search, found: Sequence[int]) ->
 
 async def matching(session: Session, selected: Selected, key: SearchKey) -> list[int]:
     """The places of all messages of the view that match `key`, ascending."""
-    view = _search_view(selected, key)
+    return await _matching(session, selected.mailbox, _search_view(selected, key), key)
+
+
+async def matching_among(
+    session: Session, selected: Selected, key: SearchKey, uids: Sequence[int]
+) -> list[int]:
+    """Those of a few UIDs, ascending and none of them gone, that match; "*" must not be in `key`.
+
+    The cost does not grow with the mailbox.
+    """
+    mailbox = selected.mailbox
+    at = [mailbox.place(uid) for uid in uids]
+    view = SearchView(
+        uids,
+        [mailbox.masks[place] for place in at],
+        [mailbox.sizes[place] for place in at],
+        [mailbox.dates[place] for place in at],
+        list(mailbox.keywords),
+        selected.view.recent,
+        _nothing,
+        _nothing,
+        _nothing,
+        int(time.time()),
+        (),
+        [mailbox.modseqs[place] for place in at],
+        lambda: [mailbox.names[place] for place in at],
+    )
+    return [uids[place] for place in await _matching(session, mailbox, view, key)]
+
+
+async def _matching(
+    session: Session, mailbox: Mailbox, view: SearchView, key: SearchKey
+) -> list[int]:
     places, rest = narrow(key, view)
     if rest is None:
         return places
     query = query_of(rest)  # before columns settle parts of it, of which an index knows nothing
-    if worthwhile(session, selected.mailbox, rest, len(places)):
-        settled = await header_columns(session, selected.mailbox, rest, view.uids)
+    if len(view.uids) > FEW and worthwhile(session, mailbox, rest, len(places)):
+        settled = await header_columns(session, mailbox, rest, view.uids)
         places, rest = narrow(And((marked(places, len(view.uids)), settled)), view)
         if rest is None:
             return places
     found: list[int] = []
     in_files, with_records, done = reads_messages(rest), reads_records(rest), 0
     if in_files:
-        places = await _worth_reading(session, selected, query, places)
+        places = await _worth_reading(session, mailbox, view, query, places)
     for whole in _parts(places, view.sizes) if in_files else _pieces(places):
         part = whole
         while part:
             uids = [view.uids[place] for place in part]
             records = [b""] * len(part)
             if with_records:
-                records = await read_records(session, selected.mailbox, uids)
+                records = await read_records(session, mailbox, uids)
             if in_files:
                 batch = list(zip(part, uids, records, strict=False))
-                found += await _search_files(selected.mailbox, rest, batch)
+                found += await _search_files(mailbox, rest, batch)
             elif max(map(len, records)) > LONG_RECORD:
                 now = part[: len(records)]
                 found += await asyncio.to_thread(_search_records, rest, now, records)
@@ -155,13 +190,13 @@ async def matching(session: Session, selected: Selected, key: SearchKey) -> list
 
 
 async def _worth_reading(
-    session: Session, selected: Selected, query: str | None, places: list[int]
+    session: Session, mailbox: Mailbox, view: SearchView, query: str | None, places: list[int]
 ) -> list[int]:
     """The places that the full-text index does not rule out."""
     server = session.server
-    uids = [selected.view.uids[place] for place in places]
+    uids = [view.uids[place] for place in places]
     config = server.service.config
-    likely = await server.text_index.candidates(config, selected.mailbox, uids, query)
+    likely = await server.text_index.candidates(config, mailbox, uids, query)
     if likely is None:
         return places
     return [place for place, uid in zip(places, uids, strict=True) if uid in likely]

@@ -7,7 +7,7 @@ from functools import partial
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.imap_octets import FileOctets
 from mailraven.daemons.imap_session import Session
-from mailraven.imap.commands import Preview, Section
+from mailraven.imap.fetch_commands import Preview, Section
 from mailraven.imap.section import Span, cut, extract, header_fields
 from mailraven.imap.wire import string
 from mailraven.mail.headers import Octets, header_end

@@ -1,5 +1,6 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 §6.3.1, §6.4, RFC 3691)."""
 
+from mailraven.daemons.imap_contexts import Contexts
 from mailraven.daemons.imap_mailboxes import tell_name
 from mailraven.daemons.imap_resync import demand_qresync, tell_changes
 from mailraven.daemons.imap_selected import Selected, deleted_uids, flags_lines
@@ -25,6 +26,7 @@ async def select(session: Session, request: Select) -> bytes:
     session.selected = selected = selected_as(mailbox, request, rev2=session.rev2)
     selected.condstore = session.condstore
     selected.vanishes = session.qresync
+    session.following = Contexts(session, selected)
     mailbox.attach(session.on_change)
     await selected.claim_recent()
     selected.recent_told = selected.view.recent_count()

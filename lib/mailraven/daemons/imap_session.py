@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,12 +12,14 @@ from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.imap_selected import Selected, Telling, flags_lines, news_lines
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.imap.capabilities import capabilities
-from mailraven.imap.commands import Request
+from mailraven.imap.commands import Request, Search
+from mailraven.imap.contexts import Context
 from mailraven.imap.engine import Engine
 from mailraven.imap.events import Event, Response
 from mailraven.imap.progress import Progress
+from mailraven.imap.sort import Criterion
 from mailraven.imap.states import State
-from mailraven.imap.view import NOBODY
+from mailraven.imap.view import NOBODY, News
 from mailraven.mail.errors import PeerError
 from mailraven.store.errors import OutOfStep
 
@@ -37,6 +40,20 @@ class Pusher(Protocol):
     def stop(self) -> None: ...
     async def settle(self) -> None: ...
     async def absorb_own(self, request: Request) -> None: ...
+
+
+class Following(Protocol):
+    """Results that the client wants to be kept up to date; see imap_contexts."""
+
+    @property
+    def is_due(self) -> bool: ...
+    def begin(
+        self, request: Search, correlator: bytes, criteria: tuple[Criterion, ...] = ()
+    ) -> Context | None: ...
+    def keep(self, context: Context | None, uids: Sequence[int]) -> None: ...
+    def note(self, news: News, uids: Sequence[int], exists: int) -> bytes: ...
+    def cancel(self, tags: Sequence[bytes]) -> None: ...
+    async def tell(self) -> None: ...
 
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
@@ -67,7 +84,11 @@ class Session:
     rev2: bool = False  # the client has enabled IMAP4rev2. RFC 9051
     condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
     qresync: bool = False  # it has enabled QRESYNC. RFC 7162 §3.2.3
+    is_telling: bool = False  # that task tells contexts: it must not be ended halfway
     notifier: Pusher | None = None  # NOTIFY
+    following: Following | None = (
+        None  # in the selected mailbox: results that are kept up to date at the client
+    )
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
@@ -85,6 +106,12 @@ class Session:
         if self.selected is None:
             raise PeerError("no mailbox is selected")
         return self.selected
+
+    def contexts(self) -> Following:
+        """The results in the selected mailbox that are kept up to date."""
+        if self.following is None:
+            raise PeerError("no mailbox is selected")
+        return self.following
 
     # Octets
 
@@ -225,8 +252,11 @@ class Session:
         recent = view.recent_count()
         if changes or view.gone:
             view.position += len(changes)
+            before, existed = view.uids, view.exists
             news = view.absorb(changes, mailbox.uids, own, may_expunge=told.may_expunge)
             self.announce_keywords()
+            if self.following is not None:
+                self.send(self.following.note(news, before, existed))
             self.send(b"".join(news_lines(selected, news, told)))
             recent = view.recent_count()
             if not view.gone:
@@ -255,6 +285,8 @@ class Session:
             self.behind = asyncio.create_task(self._push_when_read())
             return
         self.announce()
+        if self.following is not None and self.following.is_due:
+            self.behind = asyncio.create_task(self._push_contexts())
         self.leave_if_lost()
         self.flush()
         if self.engine.closed:
@@ -266,9 +298,11 @@ class Session:
         return self.waiting and self.engine.is_between and not self.engine.closed
 
     async def settle(self) -> None:
-        """What is being told by NOTIFY comes to its end, before a command is served."""
+        """What is being told between commands comes to its end, before a command is served."""
         if self.notifier is not None:
             await self.notifier.settle()
+        if self.is_telling and self.behind:
+            await asyncio.wait([self.behind])
 
     def leave_if_lost(self) -> None:
         """Say BYE when there is no way on with the selected mailbox. RFC 2180 §3"""
@@ -279,6 +313,23 @@ class Session:
         with suppress(Closed):
             await self.connection.drain()
         self.behind = None
+        self.on_change()
+
+    async def tell_contexts(self) -> None:
+        """ADDTO and REMOVEFROM, behind the changes that they come of. RFC 5267 §4.3.2"""
+        if self.following is not None:
+            await self.following.tell()
+
+    async def _push_contexts(self) -> None:
+        self.is_telling = True
+        try:
+            await self.tell_contexts()
+            await self.drain()
+        except (Closed, ConnectionError, TimeoutError):
+            return  # the session hears of it, too
+        finally:
+            self.is_telling = False
+            self.behind = None
         self.on_change()
 
     def stop_pushing(self) -> None:
@@ -296,7 +347,7 @@ class Session:
 
     async def deselect(self) -> None:
         """Let go of the selected mailbox, if there is one."""
-        selected, self.selected = self.selected, None
+        selected, self.selected, self.following = self.selected, None, None
         if selected:
             selected.mailbox.detach(self.on_change)
             await self.server.store.close(selected.mailbox)

@@ -8,15 +8,16 @@ from array import array
 from collections.abc import Sequence
 
 from mailraven.daemons.imap_column_store import IDS, SENT, SUBJECT, Answer, Held
-from mailraven.daemons.imap_columns import columns
+from mailraven.daemons.imap_columns import columns, columns_of
 from mailraven.daemons.imap_search import found_by, highest_modseq
 from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.columns import NO_MOMENT
 from mailraven.imap.commands import Sort, Thread
 from mailraven.imap.search_results import chosen, esearch_line, sort_line, tag_correlator
-from mailraven.imap.sort import in_order
+from mailraven.imap.sort import Criterion, in_order
 from mailraven.imap.thread import by_references, by_subject, thread_line
+from mailraven.store.mailbox import Mailbox
 
 LONG = 2000  # messages: more are put in order in a thread
 OF_ARRAYS = {b"ARRIVAL", b"SIZE"}  # sort keys that no header has
@@ -25,15 +26,9 @@ OF_ARRAYS = {b"ARRIVAL", b"SIZE"}  # sort keys that no header has
 async def sort(session: Session, request: Sort) -> bytes:
     """SORT and UID SORT"""
     selected, search = session.mailbox(), request.search
+    context = session.contexts().begin(search, tag_correlator(session.tag), request.criteria)
     places = await found_by(session, search)
-    names = {criterion.key for criterion in request.criteria}
-    held = await _columns(session, selected, places, names - OF_ARRAYS)
-
-    def ordered() -> list[int]:
-        keys = {name: _keys(selected, places, name, held.get(name)) for name in names}
-        return [places[n] for n in in_order(range(len(places)), request.criteria, keys)]
-
-    found = await asyncio.to_thread(ordered) if len(places) > LONG else ordered()
+    found = await in_sort_order(session, selected, places, request.criteria)
     uids, returned = selected.view.uids, search.returned
     numbers = [uids[place] for place in found] if search.by_uid else [n + 1 for n in found]
     modseq = highest_modseq(selected, search, found)
@@ -44,7 +39,50 @@ async def sort(session: Session, request: Sort) -> bytes:
         selected.saved = array("L", sorted(uids[place] for place in chosen(returned, found)))
     correlator, by_uid = tag_correlator(session.tag), search.by_uid
     session.send(esearch_line(correlator, returned, numbers, by_uid=by_uid, modseq=modseq))
+    session.contexts().keep(context, [uids[place] for place in found])
     return b"sorted"
+
+
+async def in_sort_order(
+    session: Session, selected: Selected, places: Sequence[int], criteria: Sequence[Criterion]
+) -> list[int]:
+    """These places of the view, as `criteria` order their messages."""
+    names = {criterion.key for criterion in criteria}
+    held = await _columns(session, selected, places, names - OF_ARRAYS)
+
+    def ordered() -> list[int]:
+        keys = {name: _keys(selected, places, name, held.get(name)) for name in names}
+        return [places[n] for n in in_order(range(len(places)), criteria, keys)]
+
+    return await asyncio.to_thread(ordered) if len(places) > LONG else ordered()
+
+
+Values = tuple[int | str, ...]
+
+
+async def sort_values(
+    session: Session, mailbox: Mailbox, uids: Sequence[int], criteria: Sequence[Criterion]
+) -> list[Values]:
+    """For each of these few messages what `compare` needs; nothing is read of any other."""
+    names = {criterion.key for criterion in criteria}
+    held = await columns_of(session, mailbox, array("L", uids), names - OF_ARRAYS)
+    places = [mailbox.place(uid) for uid in uids]
+    by_name = {name: _values(mailbox, places, name, held.get(name)) for name in names}
+    return list(zip(*(by_name[criterion.key] for criterion in criteria), uids, strict=True))
+
+
+def _values(
+    mailbox: Mailbox, places: Sequence[int], name: bytes, held: Held | None
+) -> Sequence[int | str]:
+    dates = [mailbox.dates[place] if place >= 0 else 0 for place in places]
+    if name == b"ARRIVAL":
+        return dates
+    if held is None:
+        return [mailbox.sizes[place] if place >= 0 else 0 for place in places]
+    if name == SENT:
+        pairs = zip(held.moments(), dates, strict=True)
+        return [arrived if moment == NO_MOMENT else moment for moment, arrived in pairs]
+    return held.order_keys()
 
 
 async def thread(session: Session, request: Thread) -> bytes:

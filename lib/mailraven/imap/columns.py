@@ -63,13 +63,15 @@ class TextColumn:
             found.pop()  # what stands behind the last END
         return found
 
+    def order_keys(self) -> list[str]:
+        """The part of the entries that decides their order."""
+        return [key[: -self._tail] for key in self.keys()] if self._tail else self.keys()
+
     def ranks(self) -> Sequence[int]:
         """The rank of each entry in the order of all; the same for the same text."""
         known = self._ranks
         if len(known) < self._count:
-            keys = self.keys()
-            if self._tail:
-                keys = [key[: -self._tail] for key in keys]
+            keys = self.order_keys()
             order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
             known = self._ranks = array("L", map(order.__getitem__, keys))
         return known

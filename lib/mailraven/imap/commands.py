@@ -17,6 +17,7 @@ from mailraven.imap.fetch_commands import Fetch as Fetch
 from mailraven.imap.fetch_commands import FromMessage as FromMessage
 from mailraven.imap.fetch_commands import Preview as Preview
 from mailraven.imap.fetch_commands import Section as Section
+from mailraven.imap.search_commands import CancelUpdate as CancelUpdate
 from mailraven.imap.search_commands import Esearch as Esearch
 from mailraven.imap.search_commands import Search as Search
 from mailraven.imap.search_commands import Sort as Sort
@@ -271,6 +272,7 @@ Request = (
     | Esearch
     | Sort
     | Thread
+    | CancelUpdate
     | Fetch
     | Store
     | Copy

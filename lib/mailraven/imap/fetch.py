@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 
-from mailraven.imap.commands import FromMessage, Section
-from mailraven.imap.fetch_items import Item
+from mailraven.imap.fetch_commands import FromMessage, Item, Section
 from mailraven.imap.responses import date_time
 from mailraven.imap.summary import (
     COMMON_FIELDS,

@@ -45,6 +45,7 @@ class Preview:
 
 
 FromMessage = Section | Binary | Preview  # what FETCH reads the message for
+Item = bytes | FromMessage  # a name such as b"FLAGS", or that
 
 
 @dataclass(frozen=True, slots=True)

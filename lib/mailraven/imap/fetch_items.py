@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from mailraven.imap.commands import Binary, FromMessage, Preview, Section
+from mailraven.imap.fetch_commands import Binary, Item, Preview, Section
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.wire import string
 from mailraven.mail.errors import PeerError
@@ -42,8 +42,6 @@ ITEM = re.compile(rb"[A-Za-z0-9.]+")
 SECTION_TEXT = re.compile(rb"HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME", re.IGNORECASE)
 PARTIAL = re.compile(rb"<(\d{1,20})\.(\d{1,20})>")
 HIGHEST = 2**63 - 1  # number64 of RFC 9051 §9
-
-Item = bytes | FromMessage
 
 
 def fetch_items(cursor: Cursor) -> tuple[Item, ...]:

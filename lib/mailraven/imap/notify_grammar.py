@@ -1,7 +1,8 @@
 """NOTIFY's arguments (RFC 5465 §8), and which events a mailbox has by them."""
 
 from mailraven.imap.commands import EventGroup, Notify
-from mailraven.imap.fetch_items import Item, fetch_item
+from mailraven.imap.fetch_commands import Item
+from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import Cursor
 from mailraven.mail.errors import PeerError
 
@@ -76,7 +77,7 @@ def _events(cursor: Cursor, scope: bytes) -> tuple[frozenset[bytes], tuple[Item,
         name = cursor.keyword()
         if name == b"MESSAGENEW" and cursor.data[cursor.at : cursor.at + 2] == b" (":
             cursor.space()
-            items.extend(cursor.parenthesised(lambda: fetch_item(cursor)))
+            items.extend(fetch_items(cursor))
         return name
 
     events = frozenset(cursor.parenthesised(event))

@@ -12,7 +12,7 @@ from mailraven.imap.fetch_modifiers import fetch_modifiers
 from mailraven.imap.grammar import LIST_LIMIT, Cursor
 from mailraven.imap.notify_grammar import notify
 from mailraven.imap.qresync import select_parameters
-from mailraven.imap.search_grammar import esearch, search
+from mailraven.imap.search_grammar import cancel_update, esearch, search
 from mailraven.imap.sort_grammar import sort, thread
 from mailraven.imap.states import State, permit
 from mailraven.mail.errors import PeerError
@@ -209,6 +209,7 @@ WITH_ARGUMENTS: dict[bytes, Callable[[Cursor], Request]] = {
     b"SEARCH": search,
     b"ESEARCH": esearch,
     b"SORT": sort,
+    b"CANCELUPDATE": cancel_update,
     b"THREAD": thread,
     b"FETCH": _fetch,
     b"STORE": _store,

@@ -45,6 +45,13 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelUpdate:
+    """CANCELUPDATE (RFC 5267 §4.3.5): tags of commands with UPDATE."""
+
+    tags: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Thread:
     """THREAD (RFC 5256 §3); the algorithm in capitals."""
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mailraven.imap import search_keys as keys
-from mailraven.imap.commands import Esearch, Search, Source
+from mailraven.imap.commands import CancelUpdate, Esearch, Search, Source
+from mailraven.imap.fetch_commands import Item
+from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.search import CHARSETS, search_text
 from mailraven.imap.search_keys import SearchKey
@@ -43,17 +45,24 @@ def search_program(cursor: Cursor, returned: Returned | None, *, by_uid: bool = 
 
 
 def return_options(cursor: Cursor) -> Returned | None:
-    """RETURN and its list, of which the empty one means ALL. RFC 4731 §3.1, RFC 9394 §4"""
+    """RETURN and its list, of which the empty one means ALL.
+
+    RFC 4731 §3.1, RFC 9394 §4, RFC 5267 §5, RFC 5465 §8
+    """
     if cursor.data[cursor.at : cursor.at + 7].upper() != b"RETURN ":
         return None
     cursor.at += 7
     parts: list[tuple[int, int]] = []
+    items: list[Item] = []
 
     def option() -> bytes:
         name = cursor.keyword()
         if name == b"PARTIAL":
             cursor.space()
             parts.append(partial_range(cursor))
+        if name == b"UPDATE" and cursor.take(b" ("):
+            cursor.at -= 1
+            items.extend(fetch_items(cursor))
         return name
 
     options = frozenset(cursor.parenthesised(option, may_be_empty=True))
@@ -62,7 +71,8 @@ def return_options(cursor: Cursor) -> Returned | None:
     if len(parts) > 1 or (parts and b"ALL" in options):
         raise PeerError("at most one of ALL and PARTIAL")  # RFC 9394 §3.1
     cursor.space()
-    return Returned(options or frozenset({b"ALL"}), parts[0] if parts else (0, 0))
+    partial = parts[0] if parts else (0, 0)
+    return Returned(options or frozenset({b"ALL"}), partial, tuple(dict.fromkeys(items)))
 
 
 def partial_range(cursor: Cursor) -> tuple[int, int]:
@@ -223,9 +233,19 @@ def esearch(cursor: Cursor) -> Esearch:
     if found.returned is None:
         found = replace(found, returned=Returned(frozenset({b"ALL"})))
     only_selected = {source.kind for source in sources} <= {b"SELECTED"}
-    if found.returned and b"SAVE" in found.returned.options and not only_selected:
-        raise PeerError("SAVE is for the selected mailbox")  # RFC 7377 §2.2
+    if found.returned and not only_selected and found.returned.options & {b"SAVE", b"UPDATE"}:
+        raise PeerError("SAVE and UPDATE are for the selected mailbox")  # RFC 7377 §2.2
     return Esearch(found, sources)
+
+
+def cancel_update(cursor: Cursor) -> CancelUpdate:
+    """CANCELUPDATE 1*(SP quoted). RFC 5267 §5"""
+    tags = [cursor.string()]
+    while cursor.take(b" "):
+        tags.append(cursor.string())
+        if len(tags) > KEY_LIMIT:
+            raise PeerError("too many tags")
+    return CancelUpdate(tuple(tags))
 
 
 def _source(cursor: Cursor) -> Source:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailraven.imap.fetch_commands import Item
 from mailraven.imap.sequence import set_wire
 
-RETURN = frozenset({b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL"})
+RETURN = frozenset({b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"CONTEXT", b"UPDATE"})
+SILENT = frozenset({b"SAVE", b"CONTEXT", b"UPDATE"})  # options that say nothing in the answer
 OF_ALL = frozenset({b"ALL", b"COUNT"})  # options that need every match
 FEW = frozenset({b"MIN", b"MAX", b"PARTIAL"})
 
@@ -14,11 +16,13 @@ FEW = frozenset({b"MIN", b"MAX", b"PARTIAL"})
 class Returned:
     """What RETURN names; `partial` is the range of PARTIAL as given, below 0 from the end.
 
-    RFC 4731 §3.1, RFC 9394 §3.1
+    `items` are to be fetched of new messages that UPDATE tells. RFC 4731 §3.1, RFC 9394 §3.1,
+    RFC 5267 §4, RFC 5465 §7
     """
 
     options: frozenset[bytes]
     partial: tuple[int, int] = (0, 0)
+    items: tuple[Item, ...] = ()
 
     def part(self, found: Sequence[int]) -> range:
         """Which of what was found PARTIAL means, by index."""
@@ -58,7 +62,7 @@ def esearch_line(
     Empty when nothing but SAVE was asked for (RFC 5182 §2.1).
     """
     options = returned.options
-    if options == {b"SAVE"}:
+    if b"SAVE" in options and options <= SILENT:
         return b""
     items = [b"* ESEARCH (%b)" % correlator]
     if by_uid:

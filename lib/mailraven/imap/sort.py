@@ -11,6 +11,25 @@ class Criterion(NamedTuple):
     reverse: bool = False
 
 
+def compare(
+    left: Sequence[int | str], right: Sequence[int | str], criteria: Sequence[Criterion]
+) -> int:
+    """Below 0 if `left` comes first: values by criterion, and behind them the UIDs."""
+    for criterion, one, other in zip(criteria, left, right, strict=False):
+        if one != other:
+            return -1 if is_less(one, other) is not criterion.reverse else 1
+    return -1 if is_less(left[-1], right[-1]) else int(left[-1] != right[-1])
+
+
+def is_less(one: int | str, other: int | str) -> bool:
+    """Of two values of one sort key, which are of one type."""
+    if isinstance(one, str) and isinstance(other, str):
+        return one < other
+    if isinstance(one, int) and isinstance(other, int):
+        return one < other
+    raise TypeError(one, other)
+
+
 def in_order(
     places: Sequence[int],
     criteria: Sequence[Criterion],

@@ -49,7 +49,7 @@ PERMITTED = {
     State.AUTHENTICATED: _ACCOUNT | {b"ENABLE"},  # RFC 5161 §3.1: before any mailbox is selected
     State.SELECTED: _ACCOUNT | {
         b"CHECK", b"CLOSE", b"UNSELECT", b"EXPUNGE", b"SEARCH", b"FETCH", b"STORE", b"COPY",
-        b"MOVE", b"UID", b"REPLACE", b"SORT", b"THREAD",
+        b"MOVE", b"CANCELUPDATE", b"UID", b"REPLACE", b"SORT", b"THREAD",
     },
     State.LOGOUT: frozenset[bytes](),
 }  # fmt: skip

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from mailraven.imap.commands import Section
+from mailraven.imap.fetch_commands import Section
 from mailraven.imap.fetch_items import HIGHEST, section_spec
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.names import SEPARATOR, decode_name

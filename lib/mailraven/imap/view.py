@@ -19,12 +19,14 @@ class News:
     """What to announce, in this order: EXPUNGE numbers (falling), EXISTS if not None, flags.
 
     `touched` are UIDs whose flags changed, `vanished` those of the numbers expunged, rising.
+    `changed` are the touched ones and those whose flags the client knows already.
     """
 
     expunged: tuple[int, ...] = ()
     exists: int | None = None
     touched: tuple[int, ...] = ()
     vanished: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,12 +72,11 @@ class View:
             self.uids = current
             self.exists = len(current)
             exists = self.exists if self.exists != known else None
-        touched = tuple(
-            uid
-            for uid, times in sorted(flagged.items())
-            if (times > 1 or uid not in own) and place_of(uid, self.uids, self.exists) >= 0
+        changed = tuple(
+            uid for uid in sorted(flagged) if place_of(uid, self.uids, self.exists) >= 0
         )
-        return News(expunged, exists, touched, vanished)
+        touched = tuple(uid for uid in changed if flagged[uid] > 1 or uid not in own)
+        return News(expunged, exists, touched, vanished, changed)
 
     def _numbers_gone(self) -> tuple[int, ...]:
         numbers = {place_of(uid, self.uids, self.exists) + 1 for uid in self.gone}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mailraven.imap.commands import Section
 from mailraven.imap.fetch import CACHED_LIMIT, Batch, plan, render
+from mailraven.imap.fetch_commands import Section
 from mailraven.imap.fetch_items import SECTION_LIMIT, fetch_items
 from mailraven.imap.grammar import Cursor
 from mailraven.imap.summary import encode_summary, summarize

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailraven.imap.commands import Section
+from mailraven.imap.fetch_commands import Section
 from mailraven.imap.url import parse_message_url
 from mailraven.mail.errors import PeerError
 
