@@ -200,7 +200,7 @@ class Auth(Struct, frozen=True, kw_only=True):
 class Spam(Struct, frozen=True, kw_only=True):
     """What becomes of mail by its spam score."""
 
-    quarantine_score: Annotated[Score, _help("From this score on mail goes to quarantine.")] = 5.0
+    quarantine_score: Annotated[Score, _help("From this score on mail goes to quarantine.")] = 4.5
     reject_score: Annotated[Score, _help("From this score on mail is refused.")] = 12.0
     rules_source: Annotated[Text, _help("Bundle of rules: a path, or an https URL.")] = ""
     rules_keys: Annotated[Texts, _help("Who may sign it: Ed25519 public keys, base64.")] = ()

@@ -27,9 +27,9 @@ FIRST_LINE = "mailraven-learned 1"
 TELLING = 60  # tokens that are listened to
 TOLD = 5  # tokens that a reason names
 COUNT_LIMIT = 1 << 40
-_PRIOR = 0.5  # messages of each kind that every token is taken to have been seen in
 _SLOPE = 0.35  # points for each unit of evidence
 _HALF_TRUST = 6.0  # messages after which half of the evidence counts
+_ONE_SIDED = 0.15  # what a message counts for that has no counterpart of the other kind
 
 
 @dataclass(slots=True)
@@ -66,7 +66,8 @@ class Learned:
         weights = {place: self._weight(place) for place in places.keys() & self.counts.keys()}
         telling = sorted(weights, key=lambda place: -abs(weights[place]))[:TELLING]
         evidence = sum(weights[place] for place in telling)
-        taught = self.spam + self.good
+        fewer, more = sorted((self.spam, self.good))
+        taught = fewer + _ONE_SIDED * more  # one kind alone tells little: it has common words, too
         trust = taught / (taught + _HALF_TRUST)
         points = min(MOST, max(LEAST, _SLOPE * trust * evidence))
         named = [place for place in telling if weights[place] * points > 0][:TOLD]
@@ -77,8 +78,12 @@ class Learned:
     def _weight(self, place: int) -> float:
         """Evidence of one token: above 0 for spam."""
         spam, good = self.counts[place]
-        in_spam = (spam + _PRIOR) / (self.spam + 2 * _PRIOR)
-        in_good = (good + _PRIOR) / (self.good + 2 * _PRIOR)
+        all_spam, all_good = self.spam + 1, self.good + 1
+        # What is expected of a token that was never seen is in proportion to what was taught, so
+        # that such a token is no evidence, however uneven the two kinds are.
+        expected = all_spam / (all_spam + all_good)
+        in_spam = (spam + expected) / (all_spam + expected)
+        in_good = (good + 1 - expected) / (all_good + 1 - expected)
         return math.log(in_spam / in_good)
 
 

@@ -19,7 +19,7 @@ class Reason:
 class Thresholds:
     """The scores from which a message goes to quarantine, and from which it is refused."""
 
-    quarantine: float = 5.0
+    quarantine: float = 4.5
     reject: float = 12.0
 
     def action(self, score: float) -> Action:
