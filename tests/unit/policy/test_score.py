@@ -71,13 +71,13 @@ def test_what_was_taught_counts_and_taking_it_back_leaves_nothing() -> None:
     spam = tokens_in(letter("buy our wonderful turnips\n"), Facts())
     good = tokens_in(letter("the minutes of the meeting\n", Subject="minutes"), Facts())
     assert learned.reason(spam).points == 0
-    for _ in range(5):
+    for _ in range(40):
         learned.teach(spam, is_spam=True)
         learned.teach(good, is_spam=False)
     assert learned.reason(spam).points > 1
     assert "turnips" in learned.reason(spam).text
     assert learned.reason(good).points < -1
-    for _ in range(5):
+    for _ in range(40):
         learned.take_back(good, is_spam=False)
         learned.take_back(spam, is_spam=True)
     assert learned == Learned()
