@@ -14,11 +14,12 @@ from mailraven.imap.commands import (
     Unsubscribe,
 )
 from mailraven.imap.errors import Refusal
-from mailraven.imap.listing import Entry, Listed, entries
+from mailraven.imap.listing import Entry, Listed, attributes_of, entries
 from mailraven.imap.responses import list_line, status_line
 from mailraven.mail.errors import PermanentError
 from mailraven.mail.identity import mailbox_id
 from mailraven.store import account as folders
+from mailraven.store.errors import NoSuchMailbox
 from mailraven.store.mailstore import StatusCounts
 from mailraven.store.names import canonical
 
@@ -56,32 +57,25 @@ async def list_mailboxes(session: Session, request: List) -> bytes:
 def _entries(session: Session, request: List) -> list[Entry]:
     """Reads folders, and matches them with the patterns: off the loop."""
     infos = folders.list_mailboxes(session.owner().maildir)
-    return entries(
-        request,
-        [
-            Listed(
-                info.name,
-                info.special_use.encode() if info.special_use else None,
-                info.subscribed,
-                info.selectable,
-                info.selectable,
-            )
-            for info in infos
-        ],
-    )
+    return entries(request, map(_listed, infos))
+
+
+def _listed(info: folders.MailboxInfo) -> Listed:
+    use = info.special_use.encode() if info.special_use else None
+    return Listed(info.name, use, info.subscribed, info.selectable, info.selectable)
 
 
 async def tell_name(session: Session, name: str) -> None:
     """LIST of the mailbox that is being selected, once IMAP4rev2 is enabled. RFC 9051 §6.3.2"""
     if not session.rev2:
         return
-    known = {name, canonical(name)}
-    every = List("", ("*",), returned=frozenset({b"SUBSCRIBED"}), extended=True)
-    for entry in await asyncio.to_thread(_entries, session, every):
-        if entry.name in known:
-            old = name if entry.name != name else None
-            session.send(list_line(entry.name, entry.attributes, utf8=True, old_name=old))
-            return
+    try:
+        info = await asyncio.to_thread(folders.mailbox_info, session.owner().maildir, name)
+    except NoSuchMailbox:
+        return  # SELECT will say so
+    attributes = attributes_of(_listed(info), info.has_children, True)
+    old = name if info.name != name else None
+    session.send(list_line(info.name, attributes, utf8=True, old_name=old))
 
 
 async def _status_behind(session: Session, entry: Entry, items: tuple[bytes, ...]) -> None:

@@ -1,7 +1,7 @@
 """Which mailboxes LIST and LSUB name, and with what attributes (RFC 3501 §6.3.8, RFC 5258)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailraven.imap.commands import List
 from mailraven.imap.names import SEPARATOR, matcher
@@ -39,28 +39,49 @@ def entries(request: List, mailboxes: Iterable[Listed]) -> list[Entry]:
     if request.lsub:
         return _subscriptions(tree, fitting)
     parents = _above(name for name, mailbox in tree.items() if mailbox.exists)
-    above = _above_matches(request, tree, fitting)
+    chosen = {
+        name
+        for name, each in tree.items()
+        if _is_selected(each, request.selection, name in parents)
+    }
+    above: set[str] = set()  # a match, of any name
+    above_unseen: set[str] = set()  # a match that no pattern fits
+    criteria: tuple[bytes, ...] = ()
+    if b"RECURSIVEMATCH" in request.selection:
+        criteria = tuple(sorted(request.selection - {b"RECURSIVEMATCH", b"REMOTE"}))
+        above, above_unseen = _above(chosen), _above(chosen - fitting)
     found = []
-    for name in sorted(fitting, key=_order):
-        childinfo = tuple(word for word, superiors in above.items() if name in superiors)
-        if childinfo or _is_selected(tree[name], request.selection, name in parents):
-            found.append(_entry(request, tree[name], name in parents, childinfo))
+    for name in sorted(fitting & (chosen | above_unseen), key=_order):
+        # What matches itself tells of matches below it in any case. RFC 9051 §6.3.9.6, Table 3
+        childinfo = criteria if name in above else ()
+        entry = _entry(request, tree[name], name in parents, childinfo)
+        # No STATUS of what only stands above a match. RFC 9051 §6.3.9.8, example 11
+        found.append(entry if name in chosen else replace(entry, has_status=False))
     return found
 
 
 def _entry(
     request: List, mailbox: Listed, has_children: bool, childinfo: tuple[bytes, ...]
 ) -> Entry:
+    tells_subscription = b"SUBSCRIBED" in request.selection | request.returned
+    attributes = attributes_of(mailbox, has_children, tells_subscription)
+    has_status = mailbox.selectable and mailbox.exists
+    return Entry(mailbox.name, attributes, childinfo, has_status)
+
+
+def attributes_of(
+    mailbox: Listed, has_children: bool, tells_subscription: bool
+) -> tuple[bytes, ...]:
+    """The attributes of a LIST response. RFC 9051 §7.3.1"""
     attributes = [] if mailbox.exists else [b"\\NonExistent"]
     if not (mailbox.selectable and mailbox.exists):
         attributes.append(b"\\Noselect")
     attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
     if mailbox.special_use:
         attributes.append(mailbox.special_use)
-    if mailbox.subscribed and b"SUBSCRIBED" in request.selection | request.returned:
+    if mailbox.subscribed and tells_subscription:
         attributes.append(b"\\Subscribed")
-    has_status = mailbox.selectable and mailbox.exists
-    return Entry(mailbox.name, tuple(attributes), childinfo, has_status)
+    return tuple(attributes)
 
 
 def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: bool) -> bool:
@@ -69,21 +90,6 @@ def _is_selected(mailbox: Listed, selection: frozenset[bytes], has_children: boo
     if b"SUBSCRIBED" in selection:
         return mailbox.subscribed
     return mailbox.exists or has_children
-
-
-def _above_matches(
-    request: List, tree: dict[str, Listed], fitting: set[str]
-) -> dict[bytes, set[str]]:
-    """With RECURSIVEMATCH: for each criterion, the names above a match outside the patterns."""
-    above: dict[bytes, set[str]] = {}
-    if b"RECURSIVEMATCH" not in request.selection:
-        return above
-    outside = [mailbox for name, mailbox in tree.items() if name not in fitting]
-    if b"SUBSCRIBED" in request.selection:
-        above[b"SUBSCRIBED"] = _above(mailbox.name for mailbox in outside if mailbox.subscribed)
-    if b"SPECIAL-USE" in request.selection:
-        above[b"SPECIAL-USE"] = _above(mailbox.name for mailbox in outside if mailbox.special_use)
-    return above
 
 
 def _subscriptions(tree: dict[str, Listed], fitting: set[str]) -> list[Entry]:

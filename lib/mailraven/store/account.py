@@ -92,6 +92,20 @@ def list_mailboxes(maildir: Path) -> list[MailboxInfo]:
     ]
 
 
+def mailbox_info(maildir: Path, name: str) -> MailboxInfo:
+    """The same of one mailbox, without a look at all others. Raises NoSuchMailbox."""
+    with store_errors():
+        place = find(maildir, name)
+        name = INBOX if place == maildir else name_of(place.name) or name
+        below = "." + INBOX + "." if name == INBOX else place.name + "."
+        has_children = any(
+            folder.name.startswith(below) and is_mailbox(folder) for folder in maildir.iterdir()
+        )
+        subscribed = name in _read_lines(maildir / SUBSCRIPTIONS)
+        use = special_uses(maildir).get(name)
+    return MailboxInfo(name, use, subscribed, has_children, selectable=True)
+
+
 def special_uses(maildir: Path) -> dict[str, str]:
     r"""The special use of mailboxes: {"Sent": "\Sent"}; several are separated by blanks."""
     uses: dict[str, str] = {}
@@ -259,10 +273,15 @@ def _copy_metadata(inbox: Path, target: Path) -> None:
 
 
 def _rename_special_use(maildir: Path, old: str, new: str) -> None:
+    """Uses follow the mailbox, and those below it."""
     uses = special_uses(maildir)
-    if old in uses:
-        names = ((new if name == old else name, use) for name, use in uses.items())
-        lines = [f"{use} {name}" for name, words in names for use in words.split()]
+    below = old + SEPARATOR
+    if any(name == old or name.startswith(below) for name in uses):
+        moved = {
+            new + name.removeprefix(old) if name == old or name.startswith(below) else name: words
+            for name, words in uses.items()
+        }
+        lines = [f"{use} {name}" for name, words in moved.items() for use in words.split()]
         _write_lines(maildir / SPECIAL_USE, lines)
 
 

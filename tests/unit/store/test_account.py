@@ -141,10 +141,29 @@ def test_rename_overwrites_nothing(maildir: Path) -> None:
         account.rename(maildir, "nothing", "something")
 
 
+@pytest.mark.parametrize("name", ["INBOX", "inbox", "Sent", "A", "A/B", "cafe\u0301"])
+def test_one_mailbox_is_described_as_among_all(maildir: Path, name: str) -> None:
+    account.create(maildir, "A/B/C")
+    account.create(maildir, "café")
+    account.create(maildir, "INBOX/below")
+    all_of_them = {info.name: info for info in list_mailboxes(maildir)}
+    assert account.mailbox_info(maildir, name) == all_of_them[canonical(name)]
+
+
+def test_what_is_no_mailbox_is_not_described(maildir: Path) -> None:
+    with pytest.raises(NoSuchMailbox):
+        account.mailbox_info(maildir, "nothing")
+
+
 def test_special_use_follows_a_rename(maildir: Path) -> None:
     account.rename(maildir, "Sent", "Gesendet")
     uses = {info.name: info.special_use for info in list_mailboxes(maildir)}
     assert uses["Gesendet"] == "\\Sent"
+    account.create(maildir, "Old/Mail")
+    account.rename(maildir, "Gesendet", "Old/Mail/Out")
+    account.rename(maildir, "Old", "New")
+    uses = {info.name: info.special_use for info in list_mailboxes(maildir)}
+    assert uses["New/Mail/Out"] == "\\Sent"
 
 
 def test_subscriptions_are_bounded(maildir: Path) -> None:
