@@ -39,6 +39,7 @@ class Account:
     role: str  # user, domain-admin, admin
     quota: int  # octets, 0 is the domain's
     quota_messages: int = 0  # 0 is the domain's
+    scores: tuple[float, float] = (0.0, 0.0)  # for quarantine and refusal; 0 is the domain's
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,16 @@ class Directory:
         storage = account.quota or settings.quota
         messages = account.quota_messages or settings.quota_messages
         return Quota(storage, messages) if storage or messages else None
+
+    def scores(self, address: str) -> tuple[float, float]:
+        """From which scores mail for an account goes to quarantine, and is refused; 0 where neither
+        the account nor its domain says so."""
+        local, domain = _split(address)
+        account, settings = self._account(local.lower(), domain), self._domain(domain)
+        own = account.scores if account else (0.0, 0.0)
+        if settings is None:
+            return own
+        return own[0] or settings.quarantine_score, own[1] or settings.reject_score
 
     def expand(self, address: str) -> Expansion:
         """Who gets mail for `address`, through aliases, tags and the catch-all.
@@ -224,6 +235,7 @@ class Directory:
             role=file.role,
             quota=file.quota,
             quota_messages=file.quota_messages,
+            scores=(file.quarantine_score, file.reject_score),
         )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mailraven.config import units
-from mailraven.config.schema import Flag, Size, Text
+from mailraven.config.schema import Flag, Score, Size, Text
 from mailraven.config.units import Unit
 
 
@@ -33,6 +33,8 @@ class DomainFile(Struct, frozen=True, kw_only=True):
     description: Annotated[Text, _help("A note for people.")] = ""
     quota: Annotated[Size, _help("Most mail of an account that sets none; 0 is no limit.")] = 0
     quota_messages: Annotated[Number, _help("The same in messages; 0 is no limit.")] = 0
+    quarantine_score: Annotated[Score, _help("Quarantine from here; 0 is the server's.")] = 0.0
+    reject_score: Annotated[Score, _help("Refused from this score; 0 is the server's.")] = 0.0
 
 
 class AccountFile(Struct, frozen=True, kw_only=True):
@@ -44,3 +46,5 @@ class AccountFile(Struct, frozen=True, kw_only=True):
     role: Annotated[Role, _help("Rights in API and admin page.")] = "user"
     quota: Annotated[Size, _help("Most mail kept; 0 is the domain's limit.")] = 0
     quota_messages: Annotated[Number, _help("Most messages kept; 0 is the domain's limit.")] = 0
+    quarantine_score: Annotated[Score, _help("Quarantine from here; 0 is the domain's.")] = 0.0
+    reject_score: Annotated[Score, _help("Refused from this score; 0 is the domain's.")] = 0.0

@@ -5,6 +5,7 @@ from it, and a test holds mailraven.toml(5) against it. Values are immutable: a 
 Config.
 """
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,7 @@ LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     _unit(units.choice("debug", "info", "warning", "error")),
 ]
+QuarantineName = Annotated[Literal["Junk", "Quarantine"], _unit(units.choice("Junk", "Quarantine"))]
 LogFormat = Annotated[Literal["json", "text"], _unit(units.choice("json", "text"))]
 
 
@@ -74,6 +76,10 @@ class Paths(Struct, frozen=True, kw_only=True):
     @property
     def spool(self) -> Path:
         return self.data / "spool"
+
+    @property
+    def verdicts(self) -> Path:
+        return self.data / "verdicts"
 
     @property
     def tls(self) -> Path:
@@ -197,6 +203,17 @@ class Auth(Struct, frozen=True, kw_only=True):
     ] = False
 
 
+class Inbound(Struct, frozen=True, kw_only=True):
+    """Checks of mail that other servers bring."""
+
+    enabled: Annotated[Flag, _help("Whether such mail is checked at all.")] = True
+    exempt: Annotated[Networks, _help("Networks whose mail is not checked.")] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    timeout: Annotated[Duration, _help("Longest wait for what others know of the sender.")] = 15
+
+
 class Spam(Struct, frozen=True, kw_only=True):
     """What becomes of mail by its spam score."""
 
@@ -204,6 +221,11 @@ class Spam(Struct, frozen=True, kw_only=True):
     reject_score: Annotated[Score, _help("From this score on mail is refused.")] = 12.0
     rules_source: Annotated[Text, _help("Bundle of rules: a path, or an https URL.")] = ""
     rules_keys: Annotated[Texts, _help("Who may sign it: Ed25519 public keys, base64.")] = ()
+    quarantine: Annotated[QuarantineName, _help("Where quarantined mail goes.")] = "Junk"
+    quarantine_time: Annotated[Duration, _help("It is deleted after so long; 0 is never.")] = (
+        30 * 86400
+    )
+    record_time: Annotated[Duration, _help("Records of verdicts are kept so long.")] = 30 * 86400
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -235,5 +257,6 @@ class Config(Struct, frozen=True, kw_only=True):
     tls: Tls = Tls()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    inbound: Inbound = Inbound()
     spam: Spam = Spam()
     log: Log = Log()

@@ -27,7 +27,7 @@ class ConfigWatcher:
         """Loads at once; raises ConfigErrors."""
         self.config: Config = load(etc, environ)
         self.problems: list[str] = []
-        self._etc = etc
+        self.etc = etc  # the folder
         self._environ = environ
         self._subscribers: list[Callable[[], None]] = []
         self._inotify: INotify | None = None
@@ -44,7 +44,7 @@ class ConfigWatcher:
         """
         inotify = INotify(nonblocking=True)
         try:
-            inotify.add_watch(str(self._etc), _CHANGES)
+            inotify.add_watch(str(self.etc), _CHANGES)
         except OSError:
             inotify.close()
             return
@@ -64,7 +64,7 @@ class ConfigWatcher:
         """Read everything again; swap `config` if all of it is right, else note the `problems`."""
         before = (self.config, self.problems)
         try:
-            self.config, self.problems = load(self._etc, self._environ), []
+            self.config, self.problems = load(self.etc, self._environ), []
         except ConfigErrors as errors:
             self.problems = [str(error) for error in errors.errors]
         if (self.config, self.problems) == before:

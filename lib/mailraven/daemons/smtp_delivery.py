@@ -23,14 +23,17 @@ from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.types import TraceId
 from mailraven.observe import log
+from mailraven.policy.spam_headers import LOOK_ALIKES, is_marked
 from mailraven.smtp import submission, trace_header
 from mailraven.smtp.events import Kind, Mail
 from mailraven.smtp.trace_header import Hop
 from mailraven.store.delivery import Content
+from mailraven.store.quarantine import quarantine_place
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HEADER_LIMIT = 256 * 1024  # octets: each field costs work
 RETURN_PATH = frozenset({b"return-path"})
+NOT_OF_STRANGERS = RETURN_PATH | LOOK_ALIKES
 
 Result = TemporaryError | PermanentError | None  # of one recipient; None is good
 
@@ -57,6 +60,12 @@ class Transaction:
     trace: TraceId
     routed: list[Routed] = field(default_factory=list)
     began: float = field(default_factory=time.time)
+    marks: bytes = b""  # fields that tell of the verdict
+    mailbox: str = ""  # where it is filed; empty is INBOX
+    is_judged: bool = False  # mail of strangers: the head waits for the verdict (smtp_shares.py)
+    is_recorded: bool = False  # its verdict is written down
+    score: float | None = None  # the lowest of all recipients
+    is_share: bool = False  # a part of the recipients; the whole has been through the checks
 
     def spill_path(self) -> Path:
         """Where a large message is written, so that it needs no copy to get where it stays.
@@ -72,14 +81,21 @@ class Transaction:
 
     def prepare(self, data: bytes) -> bytes:
         """The head of a large message as it is written to its file."""
-        before, header, rest = self._head(data)
+        before, header, rest = self.head(data)
+        if self.is_judged:
+            return header + rest
         return (b"" if self._is_for_queue() else self._final_fields()) + before + header + rest
 
     # The header --------------------------------------------------------------------------------
 
-    def _head(self, data: bytes) -> tuple[bytes, bytes, bytes]:
-        """Received, the header set right, the rest. Raises PermanentError for loops and for a From
-        that is not the submitter's."""
+    def fields_before(self) -> bytes:
+        """What stands before a judged message in its file."""
+        before = self._received() + self.marks
+        return before if self._is_for_queue() else self._final_fields() + before
+
+    def head(self, data: bytes) -> tuple[bytes, bytes, bytes]:
+        """Our fields, the header set right, the rest. Raises PermanentError for loops, and for a
+        From that is not the submitter's."""
         if self.origin.kind == "lmtp":
             self._know_again(data)
         header, rest = submission.split_header(data)
@@ -87,7 +103,7 @@ class Transaction:
             raise PermanentError(552, "5.3.4 the header is too large")
         if trace_header.hops(header) > trace_header.HOP_LIMIT:
             raise PermanentError(554, "5.4.6 too many hops")
-        single = self._single_account()
+        single = None if self.is_share else self._single_account()
         if single and trace_header.was_delivered_to(header, single.address):
             raise PermanentError(554, "5.4.6 mail loop: it was delivered here before")
         account = self.origin.account
@@ -96,9 +112,11 @@ class Transaction:
                 account.address, lambda a: self.house.directory.may_send_as(account, a)
             )
             header = submission.set_right(header, submitter, self._date(), self._message_id())
+        elif self.is_judged:
+            header = headers.remove_fields(header, NOT_OF_STRANGERS)
         elif b"return-path:" in header.lower():  # only ours is true. RFC 5321 §4.4
             header = headers.remove_fields(header, RETURN_PATH)
-        return self._received(), header, rest
+        return self._received() + self.marks, header, rest
 
     def _know_again(self, data: bytes) -> None:
         """Mail that our queue brings back keeps its trace; it has been through the aliases before
@@ -107,6 +125,7 @@ class Transaction:
         known = trace_header.trace_of(data, self.house.config.hostname)
         if known:
             self.trace = TraceId(known)
+            self.mailbox = self._quarantine() if is_marked(data) else ""
             self.routed = [self._without_aliases(routed) for routed in self.routed]
 
     def _without_aliases(self, routed: Routed) -> Routed:
@@ -152,13 +171,16 @@ class Transaction:
 
     async def file(self, data: bytes) -> None:
         """Make a message that is in memory durable. Raises TemporaryError, PermanentError."""
-        parts = self._head(data)
+        await self.file_parts(self.head(data))
+
+    async def file_parts(self, parts: tuple[bytes, bytes, bytes]) -> None:
+        """The same for what `head` gave."""
         if self._is_for_queue():
-            await self._spool(parts)
+            await self.spool(parts)
             return
         whole = (self._final_fields(), *parts)
-        if not await self._all_have_room(sum(map(len, whole))):
-            await self._spool(parts)  # queued brings it to each, and only the full one must wait
+        if not await self.all_have_room(sum(map(len, whole))):
+            await self.spool(parts)  # queued brings it to each, and only the full one must wait
             return
         try:
             await self._deliver(Content(sum(map(len, whole)), whole))
@@ -167,9 +189,9 @@ class Transaction:
             if alone or error.errno in FULL:
                 raise as_reply(error, self.trace) from error
             log.event("delivery-deferred", level="warn", trace=self.trace, error=str(error))
-            await self._spool(parts)
+            await self.spool(parts)
 
-    async def _all_have_room(self, size: int) -> bool:
+    async def all_have_room(self, size: int) -> bool:
         """Whether every account has room for the message; False when only some have.
 
         Raises TemporaryError, PermanentError when nobody has, and when the queue cannot help.
@@ -207,9 +229,9 @@ class Transaction:
     async def file_spilled(self, path: Path, size: int) -> None:
         """Make a message that prepare() has begun and that is now whole in `path` durable."""
         if self._is_for_queue():
-            await self._spool(path)
+            await self.spool(path)
             return
-        if not await self._all_have_room(size):  # it is written for Maildirs already
+        if not await self.all_have_room(size):  # it is written for Maildirs already
             raise TemporaryError(452, "4.2.2 mailbox of one of the recipients is full")
         try:
             await self._deliver(Content(size, spilled=path))
@@ -229,7 +251,7 @@ class Transaction:
                 raise  # its file is gone; the next try goes well
             await self.house.deliverer.deliver(maildirs, content)
 
-    async def _spool(self, content: Sequence[bytes] | Path) -> None:
+    async def spool(self, content: Sequence[bytes] | Path) -> None:
         """Hand the message to the queue for everyone. Raises TemporaryError."""
         mail = self.mail
         envelope = Envelope(
@@ -255,7 +277,13 @@ class Transaction:
         return list({a.address: a for one in self.routed for a in one.accounts}.values())
 
     def _maildirs(self) -> list[Path]:
-        return list(dict.fromkeys(account.maildir for account in self._accounts()))
+        maildirs = list(dict.fromkeys(account.maildir for account in self._accounts()))
+        if not self.mailbox:
+            return maildirs
+        return [quarantine_place(maildir, self.mailbox) for maildir in maildirs]
+
+    def _quarantine(self) -> str:
+        return self.house.config.spam.quarantine
 
     def _is_for_queue(self) -> bool:
         """Whether somebody is elsewhere, or success must be reported, which queued does after its

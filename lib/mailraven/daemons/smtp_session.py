@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mailraven.config.directory import Account
 from mailraven.daemons import smtp_auth
 from mailraven.daemons.connection import Closed, Connection
+from mailraven.daemons.smtp_checks import Checks, Client
 from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
 from mailraven.daemons.smtp_house import (
     House,
@@ -18,6 +19,7 @@ from mailraven.daemons.smtp_house import (
     octets,
     recipients,
 )
+from mailraven.daemons.smtp_inbound import Visitor, visitor_of
 from mailraven.daemons.smtp_login import Login, mechanisms
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_quota import demand_room
@@ -55,6 +57,7 @@ class SmtpSession:
     house: House
     kind: Kind
     connection: Connection
+    checks: Checks | None = None  # without: mail is neither checked nor written down
     id: str = field(default_factory=new_session)
     engine: ServerEngine = field(init=False)
     binding: bytes = field(init=False)  # what -PLUS binds to; empty when it is not offered
@@ -63,12 +66,15 @@ class SmtpSession:
     transaction: Transaction | None = None
     incoming: Incoming | None = None
     login: Login | None = None
+    visitor: Visitor | None = None  # a stranger, whose mail is checked
 
     def __post_init__(self) -> None:
         before = self.house.channel_binding  # of the certificate that a TLS connection has seen
         self.house.look_for_certificate()
         self.binding = before if self.connection.tls else self.house.channel_binding
         self.engine = ServerEngine(self._port(), tls=self.connection.tls)
+        if self.checks is not None:
+            self.visitor = visitor_of(self.checks, self.kind, self.connection.peer[0])
 
     def _port(self) -> Port:
         config, tls = self.house.config, self.house.tls
@@ -200,6 +206,9 @@ class SmtpSession:
             to=event.forward_path if isinstance(event, Rcpt) else None,
             reply=f"{code} {text}",
         )
+        if self.checks is not None and self.kind != "lmtp":
+            client = Client(self.kind, self._peer(), self.engine.helo, self.account)
+            self.checks.refused(client, self.transaction, event, f"{code} {text}")
         if isinstance(event, Rcpt):
             child(recipients, self.kind, "refused").inc()
         if isinstance(event, BodyPart):
@@ -230,6 +239,7 @@ class SmtpSession:
             account,
         )
         self.transaction = Transaction(self.house, origin, event, new_trace())
+        self.transaction.is_judged = self.visitor is not None
         self.engine.reply(250, "2.1.0 ok")
 
     async def _rcpt(self, event: Rcpt) -> None:
@@ -286,6 +296,8 @@ class SmtpSession:
         """Make the message durable, then say so. Raises TemporaryError, PermanentError."""
         with delivery_seconds.time():
             results = await self._file(transaction, incoming)
+        if self.checks is not None and self.kind != "lmtp" and not transaction.is_recorded:
+            self.checks.record(transaction, {"at": "message", "action": "accept"})
         trace, size = transaction.trace, incoming.size
         self._forget_message()
         good = results.count(None)
@@ -302,6 +314,9 @@ class SmtpSession:
     async def _file(self, transaction: Transaction, incoming: Incoming) -> list[Result]:
         """The results to report: one, or in LMTP one for each recipient."""
         each = len(transaction.routed) if self.kind == "lmtp" else 1
+        if self.visitor is not None:
+            await self.visitor.receive(transaction, incoming)
+            return [None]
         if incoming.file is not None:
             incoming.close()
             await transaction.file_spilled(incoming.file, incoming.written)
@@ -343,4 +358,5 @@ class SmtpSession:
             via=self.kind,
             protocol=transaction.origin.protocol,
             account=self.account.address if self.account else None,
+            score=transaction.score,
         )

@@ -19,6 +19,7 @@ from mailraven.daemons.connection import Connection, Listener
 from mailraven.daemons.control import Message
 from mailraven.daemons.proxied import ProxyPreface
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
+from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_session import SmtpSession
 from mailraven.daemons.sockets import LISTEN_BACKLOG, ListenSpec
@@ -56,7 +57,9 @@ async def main(service: Service) -> None:
         AuthClient(config.paths.run / "authd.sock"),
     )
     house.look_for_certificate()
-    door = Door(house)
+    checks = await asyncio.to_thread(Checks.of, service)
+    keeping = asyncio.create_task(checks.keep())
+    door = Door(house, checks)
     door.open()
     service.watcher.subscribe(door.open_for_tls)
     service.facts = door.facts
@@ -67,13 +70,16 @@ async def main(service: Service) -> None:
     await asyncio.gather(*(listener.close(GRACE) for listener in door.listeners))
     await asyncio.to_thread(house.deliverer.close)
     house.auth.close()
+    keeping.cancel()
+    checks.close()
 
 
 class Door:
     """The listening sockets and the sessions that came in through them."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, checks: Checks) -> None:
         self.house = house
+        self.checks = checks
         self.sessions: set[SmtpSession] = set()
         self.listeners: list[Listener] = []
         self.waiting: list[socket.socket] = []  # for a certificate
@@ -112,7 +118,9 @@ class Door:
 
     async def serve(self, kind: Kind, connection: Connection) -> None:
         """Run one session."""
-        session = SmtpSession(self.house, kind, connection)  # it may have found a certificate
+        session = SmtpSession(
+            self.house, kind, connection, self.checks
+        )  # it may have found a certificate
         if self.waiting and self.house.tls is not None:
             self.open_for_tls()
         self.sessions.add(session)

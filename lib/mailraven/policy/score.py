@@ -14,7 +14,7 @@ from mailraven.policy.model import Model
 from mailraven.policy.rules import RuleSet
 from mailraven.policy.tokens import tokens_of
 from mailraven.policy.verdict import Reason, Thresholds, Verdict, verdict_of
-from mailraven.policy.view import View, view_of
+from mailraven.policy.view import view_of
 
 KNOWN_SENDER = "known-sender"
 
@@ -29,45 +29,68 @@ class Knowledge:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What counts for or against a message, whoever gets it: by what it holds, and by what others
+    say of it. `tokens` are what a learner looks at; empty where nobody learns."""
+
+    content: tuple[Reason, ...]
+    others: tuple[Reason, ...]
+    tokens: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is particular to one who gets the message. `knows_sender` may only be told of an
+    authenticated sender that the person has written to; `lists` is what their lists say."""
+
+    knows_sender: bool = False
+    lists: tuple[Reason, ...] = ()
+    learned: Learned | None = None
+
+
 def score(message: bytes, facts: Facts, knowledge: Knowledge) -> Verdict:
     """The verdict on `message`, as it came, without the trace field of this server.
 
     Never raises; looks at bounded parts of it (policy/view.py), so at a bounded cost.
     """
-    return verdict_of(reasons_of(message, facts, knowledge), knowledge.thresholds)
+    person = Person(facts.known_sender)
+    return judge(assess(message, facts, knowledge), person, knowledge.thresholds)
 
 
-def reasons_of(message: bytes, facts: Facts, knowledge: Knowledge) -> list[Reason]:
-    """Everything that counts for or against a message."""
+def assess(message: bytes, facts: Facts, knowledge: Knowledge) -> Assessment:
+    """Everything that counts, whoever gets the message: the costly part of a verdict."""
     view = view_of(message, facts)
-    content = _content(view, knowledge)
-    reasons = [*content, *_from_others(facts)]
+    hits = knowledge.rules.hits(view)
+    content, tokens = knowledge.rules.reasons(hits), frozenset[str]()
+    if knowledge.model is not None or knowledge.learned is not None:
+        tokens = tokens_of(view, hits)
+    if knowledge.model is not None:
+        content.append(knowledge.model.reason(tokens))
+    if knowledge.learned is not None:
+        content.append(knowledge.learned.reason(tokens))
+    listed = [Reason(f"dnsbl-{one.zone}", one.points, one.text) for one in facts.dnsbl]
+    return Assessment(_that_count(content), _that_count([*listed, *facts.milters]), tokens)
+
+
+def judge(assessment: Assessment, person: Person, thresholds: Thresholds) -> Verdict:
+    """The verdict for one who gets the message; cheap."""
+    content = list(assessment.content)
+    if person.learned is not None:
+        content += _that_count([person.learned.reason(assessment.tokens)])
+    reasons = [*content, *assessment.others, *person.lists]
     against = sum(reason.points for reason in content)
-    if facts.known_sender and against > 0:
+    if person.knows_sender and against > 0:
         words = "the account has written to this sender: what the message holds does not count"
         reasons.append(Reason(KNOWN_SENDER, -round(against, 2), words))
-    return reasons
+    return verdict_of(reasons, thresholds)
+
+
+def _that_count(reasons: list[Reason]) -> tuple[Reason, ...]:
+    return tuple(reason for reason in reasons if reason.points)
 
 
 def tokens_in(message: bytes, facts: Facts) -> frozenset[str]:
     """The tokens of a message, for a learner to be taught with."""
     view = view_of(message, facts)
     return tokens_of(view, RuleSet().hits(view))
-
-
-def _content(view: View, knowledge: Knowledge) -> list[Reason]:
-    hits = knowledge.rules.hits(view)
-    reasons = knowledge.rules.reasons(hits)
-    if knowledge.model is None and knowledge.learned is None:
-        return reasons
-    tokens = tokens_of(view, hits)
-    if knowledge.model is not None:
-        reasons.append(knowledge.model.reason(tokens))
-    if knowledge.learned is not None:
-        reasons.append(knowledge.learned.reason(tokens))
-    return [reason for reason in reasons if reason.points]
-
-
-def _from_others(facts: Facts) -> list[Reason]:
-    listed = [Reason(f"dnsbl-{one.zone}", one.points, one.text) for one in facts.dnsbl]
-    return [*listed, *facts.milters]

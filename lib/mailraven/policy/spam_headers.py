@@ -1,5 +1,6 @@
 """The header fields that tell a reader what the server thought of a message (FR-019)."""
 
+from mailraven.mail.headers import fields
 from mailraven.policy.verdict import Reason, Thresholds, Verdict
 
 # A sender must not be able to write our verdict, nor one that filters of clients believe in.
@@ -19,6 +20,8 @@ LOOK_ALIKES = frozenset(
     }
 )
 REASON_LIMIT = 40  # reasons in one field; the rest are in the record of the message
+_OURS = 5  # Received, and what stands before the sender's own fields
+_HEAD_LIMIT = 16 << 10  # octets; our fields come first
 _WORDS = {"accept": "No", "quarantine": "Yes", "reject": "Yes"}
 
 
@@ -35,3 +38,9 @@ def spam_fields(verdict: Verdict, thresholds: Thresholds) -> bytes:
 def _line(reason: Reason) -> str:
     name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in reason.rule)
     return f"\r\n\t{name.encode('ascii', 'replace').decode()[:60]}={reason.points:.2f}"
+
+
+def is_marked(message: bytes) -> bool:
+    """Whether a message that begins with our own trace field has our mark of spam next to it."""
+    ours = fields(message[:_HEAD_LIMIT])[1:_OURS]
+    return any(name == b"x-spam-status" and value.startswith(b"Yes,") for name, value in ours)

@@ -190,8 +190,9 @@ def _count(batch: list[_Job]) -> None:
     for job in batch:
         if job.failure is None:
             for maildir in job.maildirs:
-                octets, messages = came.get(maildir, (0, 0))
-                came[maildir] = (octets + job.content.size, messages + 1)
+                account = maildir.parent if maildir.name.startswith(".") else maildir
+                octets, messages = came.get(account, (0, 0))
+                came[account] = (octets + job.content.size, messages + 1)
     for maildir, (octets, messages) in came.items():
         add_usage(maildir, octets, messages)
 

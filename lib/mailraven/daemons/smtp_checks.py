@@ -1,0 +1,183 @@
+"""What the checks of incoming mail need, shared by all sessions of one smtpd process."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from mailraven.config.directory import Account
+from mailraven.daemons.service import Service
+from mailraven.daemons.smtp_delivery import Transaction
+from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
+from mailraven.mail.errors import ConfigErrors
+from mailraven.observe import log
+from mailraven.policy.facts import Facts
+from mailraven.policy.rules import RuleSet
+from mailraven.policy.score import Assessment, Knowledge, assess
+from mailraven.policy.verdict import Thresholds
+from mailraven.smtp.events import (
+    Auth,
+    AuthCancelled,
+    AuthResponse,
+    Event,
+    Kind,
+    Mail,
+    Rcpt,
+    StartTls,
+)
+from mailraven.spam.knowledge import (
+    RULES_OF_DATA,
+    SHIPPED_RULES,
+    read_rules,
+    rules_in_force,
+    shipped_model,
+)
+from mailraven.spam.records import VerdictRecords, prune_records
+
+LOOK_SECONDS = 10.0  # between two looks for new rules
+RULES_FOLDER = "spam.d"
+NOTHING_FOUND = Assessment((), (), frozenset())
+
+Stamp = tuple[tuple[str, int], ...]
+
+
+NOT_MAIL = (Auth, AuthResponse, AuthCancelled, StartTls)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who talks to us."""
+
+    kind: Kind
+    peer: str
+    helo: str
+    account: Account | None
+
+    def facts(self) -> dict[str, object]:
+        """For a record."""
+        return {
+            "via": self.kind,
+            "peer": self.peer or None,
+            "helo": short(self.helo),
+            "account": self.account.address if self.account else None,
+        }
+
+
+@dataclass(slots=True)
+class Checks:
+    """Rules in force, records, and the thread that scores."""
+
+    service: Service
+    records: VerdictRecords
+    knowledge: Knowledge
+    _stamp: Stamp
+    _pruned: str = ""
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "score"))
+
+    @classmethod
+    def of(cls, service: Service) -> "Checks":
+        """Those of a starting daemon; reads the rules, so for a thread."""
+        stamp = _stamp_of(service)
+        records = VerdictRecords(service.config.paths.verdicts)
+        return cls(service, records, Knowledge(_rules(service), shipped_model()), stamp)
+
+    async def assess(self, message: bytes, facts: Facts) -> Assessment:
+        """What counts for and against a message. Takes a thread: it is milliseconds of work."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, assess, message, facts, self.knowledge)
+        except Exception:  # whatever is wrong with us, the message is not to suffer for it
+            log.exception("bug", where="score")
+            return NOTHING_FOUND
+
+    def apply_to(self, peer: str) -> bool:
+        """Whether mail that `peer`, an IP address, brings is checked."""
+        inbound = self.service.config.inbound
+        if not inbound.enabled or not peer:
+            return False
+        address = ip_address(peer)
+        return not any(address in network for network in inbound.exempt)
+
+    def record(self, transaction: Transaction, facts: Mapping[str, object]) -> None:
+        """Write down what became of a message."""
+        origin, routed = transaction.origin, transaction.routed
+        client = Client(origin.kind, origin.peer, origin.helo, origin.account)
+        envelope = {
+            "trace": transaction.trace,
+            "from": short(transaction.mail.reverse_path),
+            "to": [one.path for one in routed[:PEOPLE_LIMIT]],
+        }
+        self.records.append({**envelope, **client.facts(), **facts}, time.time())
+
+    def refused(
+        self, client: "Client", transaction: Transaction | None, event: Event, reply: str
+    ) -> None:
+        """Write down what was refused; a message that was judged has its record already."""
+        if isinstance(event, NOT_MAIL) or (transaction and transaction.is_recorded):
+            return
+        step = {Mail: "mail", Rcpt: "rcpt"}.get(type(event), "message")
+        facts = {"at": step, "action": "refuse", "reply": reply}
+        if transaction is None:
+            path = short(event.reverse_path) if isinstance(event, Mail) else None
+            self.records.append({"from": path, **client.facts(), **facts}, time.time())
+        else:
+            to = {"to": [short(event.forward_path)]} if isinstance(event, Rcpt) else {}
+            self.record(transaction, {**facts, **to})
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of the server."""
+        spam = self.service.config.spam
+        return Thresholds(spam.quarantine_score, max(spam.reject_score, spam.quarantine_score))
+
+    async def keep(self) -> None:
+        """Take new rules over, and forget old records; until cancelled."""
+        while True:
+            await asyncio.to_thread(self._look)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        stamp = _stamp_of(self.service)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self.knowledge = replace(self.knowledge, rules=_rules(self.service))
+            log.event("rules-loaded")
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        if self._pruned != today and self.service.worker <= 1:
+            self._pruned = today
+            config = self.service.config
+            prune_records(config.paths.verdicts, time.time() - config.spam.record_time)
+
+    def close(self) -> None:
+        """End the thread, let go of files."""
+        self._thread.shutdown(cancel_futures=True)
+        self.records.close()
+
+
+def _rule_paths(service: Service) -> tuple[Path, Path]:
+    return service.config.paths.data / RULES_OF_DATA, service.watcher.etc / RULES_FOLDER
+
+
+def _stamp_of(service: Service) -> Stamp:
+    """Changes when a file of rules does."""
+    bundle, own = _rule_paths(service)
+    found: list[tuple[str, int]] = []
+    for path in [bundle / "current.bundle", *sorted(own.glob("*.toml"))]:
+        with suppress(OSError):
+            found.append((str(path), path.stat().st_mtime_ns))
+    return tuple(found)
+
+
+def _rules(service: Service) -> RuleSet:
+    """The rules in force; the shipped ones alone where others are wrong."""
+    _, own = _rule_paths(service)
+    try:
+        return rules_in_force(service.config.paths.data, own)
+    except (ConfigErrors, OSError) as error:
+        for line in str(error).splitlines():
+            log.event("rules-refused", level="error", problem=line)
+        return read_rules(SHIPPED_RULES)

@@ -1,0 +1,109 @@
+"""Records of what became of each message: DATA/verdicts/YYYY-MM-DD.jsonl, one JSON object a line.
+
+    {"time": "2026-11-22T09:00:00.123Z", "trace": "4f1c9...", "at": "message", "action": "accept",
+     "peer": "192.0.2.1", "helo": "mx.example.net", "from": "x@example.net",
+     "to": ["bob@example.org"], "message_id": "<1@example.net>", "subject": "hi",
+     "score": 1.2, "reasons": [{"rule": "odd-date", "points": 1.2, "text": "..."}],
+     "people": [{"to": "bob@example.org", "action": "accept", "score": 1.2,
+                 "quarantine": 5.0, "reject": 12.0, "reasons": [...]}]}
+
+`at` is the step that was decided: connect, mail, rcpt or message; `reply` is what the peer heard,
+where it was a refusal. A line is one write, so those of many processes never mix; nothing is
+fsynced, for a record is no message. No line holds any of the body.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+DAY_LIMIT = 1 << 30  # octets of one day's file; a flood must not fill the disk
+TEXT_LIMIT = 300  # characters of any text that a peer chose
+_encoder = msgspec.json.Encoder()
+
+Record = dict[str, object]
+
+
+@dataclass(slots=True)
+class VerdictRecords:
+    """The folder of records."""
+
+    folder: Path
+    _fd: int = field(default=-1)
+    _day: str = ""
+
+    def append(self, facts: Mapping[str, object], now: float) -> None:
+        """Adds a record of the time `now`, Unix seconds; what is None is left out.
+
+        Never fails: a full disk costs the record, not the message.
+        """
+        moment = time.gmtime(now)
+        line: Record = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", moment) + f".{int(now % 1 * 1000):03}Z"
+        }
+        line.update((key, value) for key, value in facts.items() if value is not None)
+        with suppress(OSError):
+            self._open(time.strftime("%Y-%m-%d", moment))
+            if os.fstat(self._fd).st_size < DAY_LIMIT:
+                os.write(self._fd, _encoder.encode(line) + b"\n")
+
+    def _open(self, day: str) -> None:
+        if day == self._day and os.fstat(self._fd).st_nlink:
+            return
+        self.close()
+        self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd, self._day = os.open(self.folder / f"{day}.jsonl", flags, 0o640), day
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._day = -1, ""
+
+
+def prune_records(folder: Path, before: float) -> int:
+    """Remove the files of days that ended before `before`, Unix seconds; how many were."""
+    oldest = time.strftime("%Y-%m-%d", time.gmtime(before))
+    gone = 0
+    for path in folder.glob("[0-9]*.jsonl"):
+        if path.stem < oldest:
+            with suppress(OSError):
+                path.unlink()
+                gone += 1
+    return gone
+
+
+def records(folder: Path) -> Iterator[Record]:
+    """All records, those of the last day first, each day from its end. Broken lines are left out.
+
+    Raises OSError.
+    """
+    for path in sorted(folder.glob("[0-9]*.jsonl"), reverse=True):
+        for line in reversed(path.read_bytes().splitlines()):
+            record = _parsed(line)
+            if record is not None:
+                yield record
+
+
+def find_records(folder: Path, wanted: str) -> Iterator[Record]:
+    """The records of a trace id or Message-ID, the newest first. Raises OSError."""
+    bare = wanted.strip("<>")
+    sought = _encoder.encode(bare)[1:-1]
+    for path in sorted(folder.glob("[0-9]*.jsonl"), reverse=True):
+        with path.open("rb") as file:
+            lines = [line for line in file if sought in line]
+        for record in filter(None, map(_parsed, reversed(lines))):
+            if bare in (record.get("trace"), str(record.get("message_id", "")).strip("<>")):
+                yield record
+
+
+def _parsed(line: bytes) -> Record | None:
+    try:
+        return msgspec.json.decode(line, type=Record)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
