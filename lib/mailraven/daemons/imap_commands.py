@@ -28,6 +28,7 @@ from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
 from mailraven.imap.events import AppendBegin, Command
 from mailraven.imap.progress import Progress
+from mailraven.imap.uid_only import demand_uids
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log, metrics
 from mailraven.store import errors
@@ -118,6 +119,8 @@ def _refusal_text(error: TemporaryError | PermanentError) -> bytes:
 
 async def perform(session: Session, request: commands.Request) -> bytes:
     """Do what is asked; the text of the OK. Raises what `answer` catches."""
+    if session.uid_only:
+        demand_uids(request)
     if enables_condstore(request) and not isinstance(request, commands.Select):
         session.enable_condstore()
     match request:
@@ -230,6 +233,7 @@ def _enable(session: Session, names: tuple[bytes, ...]) -> bytes:
         session.engine.utf8 = session.engine.bans_charset = True
     if b"IMAP4REV2" in enabled:
         session.engine.utf8 = session.rev2 = True
+    session.uid_only |= b"UIDONLY" in enabled
     session.qresync |= b"QRESYNC" in enabled
     words = b"".join([b" " + name for name in enabled]).replace(b"REV", b"rev")
     session.send(b"* ENABLED" + words + b"\r\n")

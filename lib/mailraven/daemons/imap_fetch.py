@@ -33,7 +33,7 @@ READ_CHUNK = 100  # the same where messages are read
 async def fetch(session: Session, request: Fetch) -> bytes:
     """FETCH and UID FETCH"""
     selected = session.mailbox()
-    wanted = plan(request.items, by_uid=request.by_uid)
+    wanted = plan(request.items, by_uid=request.by_uid, uid_only=session.uid_only)
     places = selected.places(request.numbers, by_uid=request.by_uid)
     if request.partial:
         places = part_of(places, request.partial)

@@ -25,7 +25,8 @@ async def select(session: Session, request: Select) -> bytes:
     mailbox = await session.server.store.open(account.maildir, request.mailbox)
     session.selected = selected = selected_as(mailbox, request, rev2=session.rev2)
     selected.condstore = session.condstore
-    selected.vanishes = session.qresync
+    selected.uid_only = session.uid_only
+    selected.vanishes = session.qresync or session.uid_only
     session.following = Contexts(session, selected)
     mailbox.attach(session.on_change)
     await selected.claim_recent()
@@ -70,7 +71,7 @@ def _facts_of_old(selected: Selected) -> list[bytes]:
     """RECENT and UNSEEN."""
     lines = [b"* %d RECENT\r\n" % selected.recent_told]
     unseen = _first_unseen(selected.mailbox)
-    if unseen:
+    if unseen and not selected.uid_only:
         lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % unseen)
     return lines
 

@@ -47,6 +47,7 @@ class Selected:
     out_of_step: bool = False  # more changed than can be told in order
     vanishes: bool = False  # VANISHED takes the place of EXPUNGE. RFC 7162 §3.2.10
     modseq_told: int = 0  # the client knows all changes up to here
+    uid_only: bool = False  # UIDFETCH takes the place of FETCH. RFC 9586 §3
     condstore: bool = False  # MODSEQ and UID come with every change of flags. RFC 7162 §3.2.4
     saved: "array[int]" = field(default_factory=partial(array, "L"))  # UIDs of "$". RFC 5182 §2.1
 
@@ -105,6 +106,8 @@ class Selected:
         modseq, place = self.modseq(uid), place_of(uid, self.view.uids, self.view.exists)
         if not modseq or place < 0:
             return b""
+        if self.uid_only:
+            return b"* %d UIDFETCH (MODSEQ (%d))\r\n" % (uid, modseq)
         return b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (place + 1, uid, modseq)
 
     def highest_modseq_line(self) -> bytes:
@@ -135,6 +138,9 @@ class Selected:
         if mask is None or place < 0:
             return b""
         flags = self.flag_names.wire(mask)
+        if self.uid_only:
+            tail = b" MODSEQ (%d)" % self.modseq(uid) if self.condstore else b""
+            return b"* %d UIDFETCH (FLAGS (%b)%b)\r\n" % (uid, flags, tail)
         if self.condstore:
             return b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
                 place + 1,

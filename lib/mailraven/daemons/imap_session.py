@@ -83,6 +83,7 @@ class Session:
     layer: Layer | None = None  # COMPRESS
     rev2: bool = False  # the client has enabled IMAP4rev2. RFC 9051
     condstore: bool = False  # the client knows MODSEQ. RFC 7162 §3.1
+    uid_only: bool = False  # it wants no message numbers. RFC 9586
     qresync: bool = False  # it has enabled QRESYNC. RFC 7162 §3.2.3
     is_telling: bool = False  # that task tells contexts: it must not be ended halfway
     notifier: Pusher | None = None  # NOTIFY

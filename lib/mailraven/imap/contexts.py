@@ -21,6 +21,7 @@ from mailraven.imap.search_keys import (
     SearchKey,
     Uids,
     Younger,
+    leaves,
 )
 from mailraven.imap.sequence import (
     SAVED,
@@ -126,17 +127,15 @@ def update_line(context: Context, items: bytes) -> bytes:
 
 def changes_unseen(key: SearchKey) -> bool:
     """Whether messages come to match `key` without a change to them: by time, or as \\Recent."""
-    match key:
+    return any(_changes_unseen(leaf) for leaf in leaves(key))
+
+
+def _changes_unseen(leaf: SearchKey) -> bool:
+    match leaf:
         case Older() | Younger():
             return True
         case HasFlag(flag):
             return flag.lower() == b"\\recent"
-        case Not(inner):
-            return changes_unseen(inner)
-        case Or(left, right):
-            return changes_unseen(left) or changes_unseen(right)
-        case And(keys):
-            return any(map(changes_unseen, keys))
     return False
 
 
@@ -164,15 +163,8 @@ def _nobody_or(ranges: list[tuple[int, int]]) -> SearchKey:
 
 def names_last(key: SearchKey) -> bool:
     """Whether a set of UIDs within `key` has "*": arrivals and expunges change what it means."""
-    found = []
-
-    def look(inner: SearchKey) -> SearchKey:
-        if isinstance(inner, Uids):
-            found.append(any(STAR in span for span in inner.uids))
-        return inner
-
-    _mapped(key, look)
-    return any(found)
+    sets = (leaf.uids for leaf in leaves(key) if isinstance(leaf, Uids))
+    return any(STAR in span for uids in sets for span in uids)
 
 
 def with_last(key: SearchKey, last: int) -> SearchKey:

@@ -121,7 +121,7 @@ class Engine:
 
     def finish(self, status: bytes, text: bytes) -> None:
         """Answer the open command: `status` OK, NO or BAD; the state moves by the table."""
-        table = ON_OK if status == b"OK" else ON_FAILURE
+        table = {b"OK": ON_OK, b"NO": ON_FAILURE}.get(status, {})  # BAD was never tried
         self.state = table.get(
             (self.state, type(self._request) if self._request else None), self.state
         )

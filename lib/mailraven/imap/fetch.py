@@ -84,10 +84,15 @@ class Plan:
     sections: tuple[FromMessage, ...]
     needs_records: bool
     sets_seen: bool
+    uid_only: bool = False
 
 
-def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
-    """The plan for `items`; UID comes first and always after UID FETCH. RFC 3501 §6.4.8"""
+def plan(items: Sequence[Item], *, by_uid: bool, uid_only: bool = False) -> Plan:
+    """The plan for `items`; UID comes first and always after UID FETCH. RFC 3501 §6.4.8
+
+    With `uid_only` the responses are UIDFETCH, whose number is the UID. RFC 9586 §3.2
+    """
+    by_uid = by_uid and not uid_only
     names = dict.fromkeys([b"UID"] if by_uid or b"UID" in items else [])
     names.update(dict.fromkeys(item for item in items if isinstance(item, bytes)))
     formats, columns = [], []
@@ -102,12 +107,13 @@ def plan(items: Sequence[Item], *, by_uid: bool) -> Plan:
         formats.append(section.label.replace(b"%", b"%%") + b" %b")
         columns.append(_header_column(section))
     return Plan(
-        b"* %d FETCH (" + b" ".join(formats),
+        (b"* %d UIDFETCH (" if uid_only else b"* %d FETCH (") + b" ".join(formats),
         frozenset(names),
         tuple(columns),
         tuple(section for section in sections if section not in cached),
         bool(cached) or not FROM_RECORD.isdisjoint(names),
         any(not section.peek for section in sections),
+        uid_only,
     )
 
 
@@ -147,4 +153,5 @@ def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
 def render(batch: Batch, plan: Plan, ending: bytes) -> list[bytes]:
     """The response of each message up to its sections, or whole with `ending` ")" CRLF."""
     columns = (column(batch) for column in plan.columns)
-    return list(map((plan.template + ending).__mod__, zip(batch.numbers, *columns, strict=True)))
+    numbers = batch.uids if plan.uid_only else batch.numbers
+    return list(map((plan.template + ending).__mod__, zip(numbers, *columns, strict=True)))

@@ -1,5 +1,6 @@
 """The keys of SEARCH, one frozen dataclass each (RFC 3501 §6.4.4, RFC 5032)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailraven.imap.sequence import SequenceSet
@@ -175,15 +176,21 @@ SearchKey = (
 )
 
 
+def leaves(key: SearchKey) -> Iterator[SearchKey]:
+    """The keys within `key` that have no others within."""
+    match key:
+        case Not(inner):
+            yield from leaves(inner)
+        case Or(left, right):
+            yield from leaves(left)
+            yield from leaves(right)
+        case And(keys):
+            for inner in keys:
+                yield from leaves(inner)
+        case _:
+            yield key
+
+
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ is among the keys: then the answer tells the highest one."""
-    match key:
-        case Modseq():
-            return True
-        case Not(inner):
-            return asks_modseq(inner)
-        case Or(left, right):
-            return asks_modseq(left) or asks_modseq(right)
-        case And(keys):
-            return any(map(asks_modseq, keys))
-    return False
+    return any(isinstance(leaf, Modseq) for leaf in leaves(key))
