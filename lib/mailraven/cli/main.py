@@ -18,6 +18,7 @@ from mailraven.cli import (
     domain,
     queue,
     quickstart,
+    record,
     rules,
     run,
     server,
@@ -29,7 +30,7 @@ from mailraven.ops.errors import OperationError
 EX_CONFIG = 78  # sysexits(3)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-GROUPS = (quickstart, domain, account, alias, queue, spam, rules, config, server, run)
+GROUPS = (quickstart, domain, account, alias, queue, spam, rules, config, server, record, run)
 
 
 def main(arguments: list[str] | None = None, start: run.Start | None = None) -> int:

@@ -116,6 +116,7 @@ def _enter(session: Session, address: str) -> bytes:
         raise _wrong()
     session.account = account
     logins.labels("granted").inc()
+    session.record(address)
     event("session-of", level="debug", account=address, session=session.id)
     words = session.capabilities_in(State.AUTHENTICATED)
     return b"[CAPABILITY " + words + b"] logged in"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mailraven.config.directory import Account
 from mailraven.daemons.connection import Closed, Connection
+from mailraven.daemons.imap_record import Recorder
 from mailraven.daemons.imap_selected import Selected, Telling, flags_lines, news_lines
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.imap.capabilities import capabilities
@@ -90,6 +91,7 @@ class Session:
     following: Following | None = (
         None  # in the selected mailbox: results that are kept up to date at the client
     )
+    recorder: Recorder | None = None  # of the transcript that an operator wants
     behind: "asyncio.Task[None] | None" = None  # waits until a slow client has read its pushes
 
     @property
@@ -134,7 +136,13 @@ class Session:
         return event
 
     async def _read_inside(self) -> bytes:
-        """What the client says, without its compression."""
+        """What the client says, without its compression; recorded if that is wished."""
+        data = await self._read_inflated()
+        if self.recorder is not None:
+            self.recorder.client(data)
+        return data
+
+    async def _read_inflated(self) -> bytes:
         if self.layer is None:
             return await self._read()
         try:
@@ -192,6 +200,8 @@ class Session:
 
     def flush(self) -> None:
         data = self.engine.data_to_send()
+        if self.recorder is not None and data:
+            self.recorder.server(data)
         self.connection.write(self.layer.deflate(data) if self.layer and data else data)
 
     async def drain(self) -> None:
@@ -345,6 +355,19 @@ class Session:
         if selected and len(selected.mailbox.keywords) != selected.keywords_told:
             self.send(flags_lines(selected))
             selected.keywords_told = len(selected.mailbox.keywords)
+
+    def record(self, account: str) -> None:
+        """From here on a transcript is kept, if an operator wants those of this account."""
+        self.flush()
+        self.recorder = self.server.recordings.begin(account, self.id)
+        if self.recorder is not None:
+            self.recorder.client(self.engine.unread)  # commands behind the log-in
+
+    def end_record(self) -> None:
+        """The session is over."""
+        recorder, self.recorder = self.recorder, None
+        if recorder is not None:
+            self.server.recordings.end(recorder, by_server=self.engine.closed)
 
     async def deselect(self) -> None:
         """Let go of the selected mailbox, if there is one."""

@@ -10,6 +10,7 @@ from mailraven.config.schema import Config
 from mailraven.daemons.connection import Closed, Connection, Listener
 from mailraven.daemons.control import Message
 from mailraven.daemons.imap_commands import answer
+from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer, connections
 from mailraven.daemons.imap_session import Session
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
@@ -39,11 +40,13 @@ async def main(service: Service) -> None:
         Directory(config.paths.domains, config.paths.mail),
         AuthClient(config.paths.run / "authd.sock"),
         MailStore(Watcher()),
+        Recordings(config.paths.run / "record", config.paths.cache / "records"),
     )
     server.look_for_certificate()
     door = Door(server)
     open_doors = door.open()
     service.facts = door.facts
+    service.handlers["record"] = server.recordings.answer
     certificates = asyncio.create_task(server.keep_certificate())
     await service.ready()
     await service.stopping.wait()
@@ -55,6 +58,7 @@ async def main(service: Service) -> None:
     server.notices.shut()
     server.store.shut()
     server.auth.close()
+    server.recordings.shut()
 
 
 class Door:
@@ -97,6 +101,7 @@ class Door:
             self.sessions.discard(session)
             if session.notifier is not None:
                 session.notifier.stop()
+            session.end_record()
             await session.deselect()
 
     def facts(self) -> Message:

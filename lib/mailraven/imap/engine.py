@@ -81,6 +81,11 @@ class Engine:
         """Octets that data_to_send() would give."""
         return len(self._out)
 
+    @property
+    def unread(self) -> bytes:
+        """What came behind the command under way, and waits."""
+        return bytes(self._buffer)
+
     def receive(self, data: bytes) -> None:
         if self._mode is not Mode.CLOSED:
             self._buffer += data

@@ -12,6 +12,7 @@ from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Account, Directory
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.daemons.imap_session import Session
 from mailraven.daemons.imapd import SPEC, converse
@@ -82,6 +83,7 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
         Directory(root / "domains", root / "mail"),
         AuthClient(root / "authd.sock"),
         MailStore(Watcher()),
+        Recordings(root / "record", root / "records"),
     )
     sessions: list[Session] = []
 
