@@ -13,6 +13,7 @@ import pytest
 from crash.steps import Say, kill_at_every_step
 from mailraven.mail.flags import FLAGGED, SEEN
 from mailraven.store import account
+from mailraven.store import folder as mailbox_folder
 from mailraven.store.delivery import Content, Deliverer
 from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.maildir import TMP_LIFETIME, clean_tmp
@@ -106,6 +107,14 @@ async def copy(maildir: Path, store: MailStore, say: Say) -> None:
         promise(say, box="INBOX", uid=old, text=text)
 
 
+async def copy_many(maildir: Path, store: MailStore, say: Say) -> None:
+    """In slices of two: the copies of all of them are there, or of none."""
+    inbox, archive = [await store.open(maildir, name) for name in NAMES]
+    promise(say, copied=[text.decode() for text in MESSAGES[:4]])
+    for old, new in await inbox.copy([1, 2, 3, 4], archive):
+        promise(say, box="Archive", uid=new, text=inbox.read(old).decode())
+
+
 async def move(maildir: Path, store: MailStore, say: Say) -> None:
     inbox, archive = [await store.open(maildir, name) for name in NAMES]
     texts = messages_of(inbox)
@@ -157,6 +166,7 @@ SCENARIOS = [
     flags,
     expunge,
     copy,
+    copy_many,
     move,
     foreign,
     compact,
@@ -167,8 +177,9 @@ SCENARIOS = [
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_killed_at_any_step_nothing_acknowledged_is_lost(
-    tmp_path: Path, scenario: Scenario
+    tmp_path: Path, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mailbox_folder, "SLICE", 2)
     maildir = tmp_path / "Maildir"
     original = tmp_path / "original"
     asyncio.run(prepared(original))
@@ -220,6 +231,9 @@ def check_promises(
         if not going:
             together = [everything.count(text.encode()) for text in fact.get("together", [])]
             assert set(together) in ({0}, {1}, set()), "some of them only. RFC 3502"
+        copied = [text.encode() for text in fact.get("copied", [])]
+        copies = [list(there["Archive"].values()).count(text) for text in copied]
+        assert set(copies) in ({0}, {1}, set()), "some of the copies. RFC 3501 §6.4.7"
         if "uid" in fact and fact["text"] not in going:
             name, uid = fact["box"], fact["uid"]
             assert there[name][uid] == fact["text"].encode()

@@ -155,7 +155,7 @@ class Transfer:
 class _Placed:
     """The source's message `old` is the target's `new`, in the file `path`.
 
-    `is_copy`: the source has it still, as a second link or on another disk.
+    `is_copy`: the source has it still, on another disk.
     """
 
     old: int
@@ -168,28 +168,81 @@ class _Placed:
 async def transfer(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     """Copy or move the messages `uids`; pairs of old and new UID. Raises OSError.
 
-    A copy is all or nothing (RFC 9051 §6.4.7), a move whole for each message (RFC 6851 §4.2).
+    A copy is all or nothing (RFC 3501 §6.4.7), also when the process dies: none, if another
+    program has renamed one of the files meanwhile. A move is whole for each message (RFC 6851
+    §4.2): what is renamed must never be taken back, for it is nowhere else.
     """
-    pairs: list[tuple[int, int]] = []
-    try:
-        for part in slices(uids):
-            placed = await _transfer_slice(way, part)
-            pairs += [(item.old, item.new) for item in placed]
-            if way.moving:
-                await _leave_source(way, placed)
-            await asyncio.sleep(0)
-    except BaseException:
-        if not way.moving:
-            with suppress(OSError):
-                await expunge(way.target, [new for _, new in pairs])
-        raise
+    pairs = await (_move if way.moving else _copy)(way, uids)
     if pairs:
         await in_thread(way.target.fsync_cur.sync)
     return pairs
 
 
-async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[_Placed]:
+async def _copy(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     """Only the target is locked: two locks at once could wait for each other for ever."""
+    target = way.target
+    async with target.locked() as state:
+        await target.reserve(len(uids))
+        modseq, first = state.highest_modseq + 1, state.uid_next
+        plan = [pair for pair in (_planned(way, uid) for uid in uids) if pair is not None]
+        names = [message.base + suffix_of(message.mask) for _, message in plan]
+        try:
+            if len(plan) > 1:
+                target.write([together_line(names)])
+            if not await _link_all(way, [uid for uid, _ in plan], names):
+                target.take_back(names)
+                return []
+            messages = [message for _, message in plan]
+            lines = [arrival_line(new, modseq, one) for new, one in enumerate(messages, first)]
+            target.write(lines)
+        except BaseException:
+            target.take_back(names)
+            raise
+    add_usage(target.account, sum(message.size for message in messages), len(messages))
+    return [(uid, new) for new, (uid, _) in enumerate(plan, first)]
+
+
+def _planned(way: Transfer, uid: int) -> tuple[int, Arrival] | None:
+    """What the message `uid` becomes in the target; None if it is gone."""
+    state = way.source.state
+    at = state.place(uid)
+    if at < 0:
+        return None
+    size, mask = state.sizes[at], way.mask_of(state.masks[at])
+    base = copied(new_base(size), state.bases[at])
+    return uid, Arrival(base, mask, size, state.dates[at])
+
+
+async def _link_all(way: Transfer, uids: Sequence[int], names: Sequence[str]) -> bool:
+    """Put the files of `uids` into the target's cur/ as `names`; False if one is not there."""
+    source = way.source
+    for part in slices(list(zip(uids, names, strict=True))):
+        for uid, name in part:
+            at = source.state.place(uid)  # which may be another one than it was
+            if at < 0:
+                return False
+            old, new = source.path_of(at), f"{way.target.cur}/{name}"
+            try:
+                if not _rename_or_link(way, old, new):
+                    await in_thread(copy_file, old, f"{way.target.tmp}/{new_base(0)}", new)
+            except FileNotFoundError:
+                return False
+        await asyncio.sleep(0)
+    return True
+
+
+async def _move(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
+    pairs: list[tuple[int, int]] = []
+    for part in slices(uids):
+        placed = await _transfer_slice(way, part)
+        pairs += [(item.old, item.new) for item in placed]
+        await _leave_source(way, placed)
+        await asyncio.sleep(0)
+    return pairs
+
+
+async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[_Placed]:
+    """Move messages into the target. Only that is locked, as in `_copy`."""
     target = way.target
     async with target.locked() as state:
         await target.reserve(len(uids))
@@ -226,16 +279,13 @@ def _take_back(target: MailboxFolder, placed: Sequence[_Placed], modseq: int) ->
 
 async def _place_one(way: Transfer, uid: int, new: int) -> _Placed | None:
     """Put the message `uid` into the target's cur/; None if it is gone."""
-    state = way.source.state
-    at = state.place(uid)
-    if at < 0:
+    planned = _planned(way, uid)
+    if planned is None:
         return None
-    size, mask = state.sizes[at], way.mask_of(state.masks[at])
-    base = copied(new_base(size), state.bases[at])
-    message = Arrival(base, mask, size, state.dates[at])
-    path = f"{way.target.cur}/{message.base}{suffix_of(mask)}"
-    old = way.source.path_of(at)
-    is_copy = not way.moving
+    message = planned[1]
+    path = f"{way.target.cur}/{message.base}{suffix_of(message.mask)}"
+    old = way.source.path_of(way.source.state.place(uid))
+    is_copy = False
     try:
         if not _rename_or_link(way, old, path):
             is_copy = True

@@ -31,10 +31,10 @@ boot than its own goes on at the ceiling; so does who opens a damaged file. A to
 cut off by the next writer. Who has read more than the file tells (it was removed, or restored from
 a backup) writes it again from memory.
 
-Messages that arrive together (RFC 3502) have a t line before their files are in cur/. Who takes the
-lock and finds one open knows that its writer died between, and removes what was there already. In
-another boot it lets them be: a power loss may have lost the a lines of messages that were
-acknowledged.
+Messages that arrive together (RFC 3502, and those of a COPY) have a t line before their files are
+in cur/. Who takes the lock and finds one open knows that its writer died between, and removes what
+was there already. In another boot it lets them be: a power loss may have lost the a lines of
+messages that were acknowledged.
 
 Compaction writes the fold as a new file and renames it; readers notice the other inode.
 """
