@@ -65,7 +65,7 @@ def _split_plain(message: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 async def _login_mechanism(session: Session, initial: bytes | None) -> bytes:
-    """The undocumented LOGIN mechanism of old Outlook: two questions, two answers."""
+    """The LOGIN mechanism: two questions, two answers. quirk: auth-login"""
     user = initial if initial is not None else await session.challenge(b"Username:")
     password = await session.challenge(b"Password:")
     return await _verify(session, user, password)

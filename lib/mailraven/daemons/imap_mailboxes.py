@@ -115,8 +115,8 @@ def _values(
 
 
 async def create(session: Session, request: Create) -> bytes:
-    """CREATE; a trailing separator only announces children. RFC 3501 §6.3.3"""
-    name = request.mailbox.removesuffix("/")
+    """CREATE"""
+    name = request.mailbox
     if name == "INBOX":
         raise Refusal("[ALREADYEXISTS] INBOX is always there")
     uses = [SPECIAL_USES.get(use.lower()) for use in request.special_use]
@@ -140,7 +140,7 @@ async def delete(session: Session, request: Delete) -> bytes:
 
 async def rename(session: Session, request: Rename) -> bytes:
     """RENAME; INBOX's messages move, INBOX stays. RFC 3501 §6.3.5"""
-    new = request.new_name.removesuffix("/")
+    new = request.new_name
     if new == "INBOX":
         raise Refusal("[ALREADYEXISTS] INBOX is always there")
     await asyncio.to_thread(folders.rename, session.owner().maildir, request.mailbox, new)

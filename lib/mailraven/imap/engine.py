@@ -370,7 +370,7 @@ class Engine:
         return GREETED_LINE_LIMIT if self.state is State.NOT_AUTHENTICATED else COMMAND_LIMIT
 
     def _line(self) -> bytes | None:
-        """The next line without its end; a bare LF ends one too, as typed by hand."""
+        """The next line without its end; a bare LF ends one too. quirk: bare-lf"""
         newline = self._buffer.find(b"\n", self._scanned)
         if newline < 0:
             self._scanned = len(self._buffer)

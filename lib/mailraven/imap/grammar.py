@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailraven.imap.names import decode_name
+from mailraven.imap.quirks import without_trailing_separator
 from mailraven.imap.sequence import SAVED, SequenceSet, parse_sequence_set
 from mailraven.mail.errors import PeerError
 
@@ -111,7 +112,7 @@ class Cursor:
         return self.string()
 
     def string(self) -> bytes:
-        """quoted or literal; a quoted one may hold 8-bit octets, as many clients send them."""
+        """quoted or literal; a quoted one may hold 8-bit octets. quirk: eight-bit-quoted"""
         found = QUOTED.match(self.data, self.at)
         if not found:
             return self.literal()
@@ -158,7 +159,7 @@ class Cursor:
 
     def mailbox(self) -> str:
         """A mailbox name; INBOX is "INBOX" however it was spelled."""
-        name = decode_name(self.astring(), utf8=self.utf8)
+        name = without_trailing_separator(decode_name(self.astring(), utf8=self.utf8))
         if not name:
             raise self.fail("a mailbox name before")
         return name

@@ -96,6 +96,7 @@ def _subscriptions(tree: dict[str, Listed], fitting: set[str]) -> list[Entry]:
     """LSUB: subscribed names, and \\Noselect for a parent that stands for its children.
 
     RFC 3501 §6.3.9: "%" must not hide a subscribed child of an unsubscribed parent.
+    What is gone is \\Noselect, too. quirk: lsub-noselect
     """
     subscribed = {name for name, mailbox in tree.items() if mailbox.subscribed}
     implied = _above(subscribed - fitting) - subscribed

@@ -39,7 +39,8 @@ from mailraven.mail.errors import PeerError
 from mailraven.mail.flags import mask_of_names
 from mailraven.mail.identity import email_id, save_date
 
-CHARSETS = (b"US-ASCII", b"UTF-8")  # for BADCHARSET; without CHARSET strings are UTF-8 all the same
+# For BADCHARSET; UTF-8 where none is named. quirk: search-charset
+CHARSETS = (b"US-ASCII", b"UTF-8")
 _DAY_SECONDS = 86_400
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailraven.files import fsync_dir, lock_file, write_atomically
+from mailraven.imap.quirks import names_of_use, use_of_name
 from mailraven.store.errors import (
     BadMailboxName,
     MailboxExists,
@@ -43,13 +44,8 @@ SUBSCRIPTION_LIMIT = 10_000  # names of one account: each LIST goes through them
 SUBSCRIPTION_SIZE = 512 << 10  # characters in all these names
 METADATA = "mailraven.metadata"  # annotations of a mailbox; see metadata.py
 ACCOUNT_LOCK = "mailraven.account.lock"
-FIRST_MAILBOXES = {
-    "Sent": "\\Sent",
-    "Drafts": "\\Drafts",
-    "Junk": "\\Junk",
-    "Trash": "\\Trash",
-    "Archive": "\\Archive",
-}  # with their special use. RFC 6154 §2
+# A new account has a mailbox for each. RFC 6154 §2
+FIRST_USES = ("\\Sent", "\\Drafts", "\\Junk", "\\Trash", "\\Archive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +62,25 @@ class MailboxInfo:
 def create_mailboxes(maildir: Path) -> None:
     """Make the Maildir of a new account, with the mailboxes that clients expect, subscribed.
 
-    Thunderbird shows only subscribed ones. What is there already stays as it is.
+    What is there already stays as it is, and serves under the name that a client gave it.
     """
     with store_errors(), _locked(_made(maildir)):
-        for name in FIRST_MAILBOXES:
+        known = {use for uses in special_uses(maildir).values() for use in uses.split()}
+        first = {use: _first_mailbox(maildir, use) for use in FIRST_USES if use not in known}
+        for name in first.values():
             if not is_mailbox(place_of(maildir, name)):
                 _make_folder(maildir, place_of(maildir, name))
         if not (maildir / SPECIAL_USE).exists():
-            _write_lines(maildir / SPECIAL_USE, [f"{u} {n}" for n, u in FIRST_MAILBOXES.items()])
+            _write_lines(maildir / SPECIAL_USE, [f"{use} {name}" for use, name in first.items()])
         if not (maildir / SUBSCRIPTIONS).exists():
-            _write_lines(maildir / SUBSCRIPTIONS, [INBOX, *FIRST_MAILBOXES])
+            # quirk: subscribed-only
+            _write_lines(maildir / SUBSCRIPTIONS, [INBOX, *first.values()])
+
+
+def _first_mailbox(maildir: Path, use: str) -> str:
+    """Which mailbox shall have the use: one that a client made for it, else one of our name."""
+    names = names_of_use(use)
+    return next((name for name in names if _exists(maildir, name)), names[0])
 
 
 def list_mailboxes(maildir: Path) -> list[MailboxInfo]:
@@ -120,13 +125,19 @@ def create(maildir: Path, name: str, uses: Sequence[str] = ()) -> None:
     r"""Make a mailbox, and those above it (RFC 9051 §6.3.4). Raises MailboxExists.
 
     `uses` are its special uses, such as "\Sent". A use has one mailbox, so that all clients agree
-    which it is: raises SpecialUseTaken. RFC 6154 §3
+    which it is: raises SpecialUseTaken. RFC 6154 §3. Without `uses` it gets the one that its name
+    speaks of, if no other mailbox has that.
     """
     name = canonical(name)
     with store_errors(), _locked(maildir):
         if is_mailbox(place_of(maildir, name)):
             raise MailboxExists
-        _designate(maildir, name, uses)  # of what is not there yet: nothing after a crash
+        # Of what is not there yet: nothing after a crash.
+        if uses:
+            _designate(maildir, name, uses)
+        elif use := use_of_name(name):
+            with suppress(SpecialUseTaken):
+                _designate(maildir, name, [use])  # quirk: folder-names
         for new in [*superiors(name), name]:
             place = place_of(maildir, new)
             if not is_mailbox(place):
@@ -135,8 +146,6 @@ def create(maildir: Path, name: str, uses: Sequence[str] = ()) -> None:
 
 def _designate(maildir: Path, name: str, uses: Sequence[str]) -> None:
     """Note the special uses of a mailbox to be made; one that is gone leaves its own to it."""
-    if not uses:
-        return
     known = special_uses(maildir).items()
     lines = [(use, other) for other, words in known for use in words.split()]
     if any(use in uses and _exists(maildir, other) for use, other in lines):

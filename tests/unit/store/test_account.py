@@ -39,6 +39,20 @@ def test_a_new_account_has_what_clients_expect(maildir: Path) -> None:
     assert names(maildir) == list(infos), "making it again changes nothing"
 
 
+@pytest.mark.req("US5.1")
+def test_a_folder_that_a_client_made_gets_the_use_and_no_second_one_is_made(tmp_path: Path) -> None:
+    for folder in (".Sent Items/cur", ".Trash/cur", ".Deleted Messages/cur"):
+        (tmp_path / folder).mkdir(parents=True)
+    account.create_mailboxes(tmp_path)
+    uses = {info.name: info.special_use for info in list_mailboxes(tmp_path)}
+    assert (uses["Sent Items"], uses["Trash"], uses["Deleted Messages"]) == (
+        "\\Sent",
+        "\\Trash",
+        None,
+    )
+    assert "Sent" not in uses
+
+
 def test_names_are_utf_8_folders_on_disk(maildir: Path) -> None:
     account.create(maildir, "Gelöscht/日本.2026/50%")
     assert (maildir / ".Gelöscht.日本%2E2026.50%25" / "cur").is_dir()
