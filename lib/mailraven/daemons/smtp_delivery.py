@@ -8,9 +8,11 @@ tries again duplicates nothing.
 
 import asyncio
 import errno
+import os
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from mailraven.config.directory import Account
 from mailraven.daemons.smtp_house import House, date_of
 from mailraven.daemons.smtp_quota import refusal, room_for
 from mailraven.daemons.smtp_routing import Routed, domain_of
+from mailraven.files.atomic import write_all
 from mailraven.mail import headers
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.errors import PermanentError, TemporaryError
@@ -31,6 +34,7 @@ from mailraven.store.delivery import Content
 from mailraven.store.quarantine import quarantine_place
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+COPY_SIZE = 1 << 20  # octets copied at once
 HEADER_LIMIT = 256 * 1024  # octets: each field costs work
 RETURN_PATH = frozenset({b"return-path"})
 NOT_OF_STRANGERS = RETURN_PATH | LOOK_ALIKES
@@ -231,12 +235,50 @@ class Transaction:
         if self._is_for_queue():
             await self.spool(path)
             return
-        if not await self.all_have_room(size):  # it is written for Maildirs already
-            raise TemporaryError(452, "4.2.2 mailbox of one of the recipients is full")
+        if not await self.all_have_room(size):
+            await self.spool_spilled(path)
+            return
         try:
             await self._deliver(Content(size, spilled=path))
         except OSError as error:
             raise as_reply(error, self.trace) from error
+
+    async def file_spilled_each(self, path: Path, size: int) -> list[Result]:
+        """The same with a result for every recipient: who is full holds up nobody else."""
+        results = [await self._refusal_of(routed, size) for routed in self.routed]
+        roomy = [one for one, result in zip(self.routed, results, strict=True) if result is None]
+        if not roomy:
+            return results
+        try:
+            await replace(self, routed=roomy).file_spilled(path, size)
+        except (TemporaryError, PermanentError) as error:
+            return [error if result is None else result for result in results]
+        return results
+
+    async def _refusal_of(self, routed: Routed, size: int) -> Result:
+        try:
+            await replace(self, routed=[routed]).all_have_room(size)
+        except (TemporaryError, PermanentError) as error:
+            return error
+        return None
+
+    async def spool_spilled(self, path: Path) -> None:
+        """Hand such a message to the queue: queued brings it to each, and only the full wait.
+
+        Raises TemporaryError.
+        """
+        if self._is_for_queue():
+            await self.spool(path)
+            return
+        copy = self.house.spool.folder("msg") / f".{self.trace}.{secrets.token_hex(4)}~"
+        try:
+            await asyncio.to_thread(_copy_from, path, len(self._final_fields()), copy)
+            await self.spool(copy)
+        except OSError as error:
+            raise as_reply(error, self.trace) from error
+        finally:
+            with suppress(OSError):  # it has become a message
+                copy.unlink()
 
     async def _deliver(self, content: Content) -> None:
         """File the message for every account, or for none. Raises OSError, TemporaryError."""
@@ -293,6 +335,18 @@ class Transaction:
             or (self.origin.kind != "lmtp" and "SUCCESS" in routed.rcpt.parameters.notify)
             for routed in self.routed
         )
+
+
+def _copy_from(path: Path, offset: int, copy: Path) -> None:
+    """Write the octets of `path` from `offset` on to a new file. Raises OSError."""
+    fd = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with path.open("rb", buffering=0) as source:
+            source.seek(offset)
+            while piece := source.read(COPY_SIZE):
+                write_all(fd, piece)
+    finally:
+        os.close(fd)
 
 
 def _everyone(routed: Routed) -> list[Recipient]:

@@ -319,8 +319,10 @@ class SmtpSession:
             return [None]
         if incoming.file is not None:
             incoming.close()
+            if each > 1:
+                return await transaction.file_spilled_each(incoming.file, incoming.written)
             await transaction.file_spilled(incoming.file, incoming.written)
-            return [None] * each
+            return [None]
         if self.kind == "lmtp":
             return await transaction.file_each(incoming.take())
         await transaction.file(incoming.take())

@@ -53,12 +53,18 @@ async def file_shares(whole: Transaction, shares: list[Share], data: bytes) -> N
 
 async def file_spilled_shares(whole: Transaction, shares: list[Share], path: Path) -> None:
     """The same for a message whose file `path` has no fields of ours yet."""
-    for share in shares:
+    roomy = len(shares) == 1 or await whole.all_have_room(path.stat().st_size)
+    for number, share in enumerate(shares):
         part = _part(whole, share)
         copy = path
         try:
             copy, size = await asyncio.to_thread(_copy, path, part)
-            await part.file_spilled(copy, size)
+            await (part.file_spilled(copy, size) if roomy else part.spool_spilled(copy))
+        except (TemporaryError, PermanentError) as error:
+            if number == 0:
+                raise
+            log.event("delivery-deferred", level="warn", trace=whole.trace, error=error.text)
+            await part.spool_spilled(copy)
         except OSError as error:
             raise as_reply(error, whole.trace) from error
         finally:

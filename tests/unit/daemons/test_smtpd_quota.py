@@ -16,6 +16,7 @@ from unit.daemons.smtp_house import (
     mailbox,
     new_house,
     spooled,
+    spooled_message,
     stranger,
 )
 
@@ -79,6 +80,32 @@ def test_a_large_message_that_never_fits_is_refused_for_good(house: Demo) -> Non
     with stranger(house) as smtp:
         assert answer_to(smtp, "x@example.net", [f"carol@{DOMAIN}"], LARGE).startswith("552 5.2.3")
     assert mailbox(house, "carol") == []
+
+
+@pytest.mark.parametrize("locals", [("both",), ("carol", "bob")], ids=["for now", "for ever"])
+def test_a_large_message_goes_through_the_queue_when_some_are_full(
+    house: Demo, locals: tuple[str, ...]
+) -> None:
+    fill(house)
+    with stranger(house) as smtp:
+        addresses = [f"{local}@{DOMAIN}" for local in locals]
+        assert answer_to(smtp, "x@example.net", addresses, LARGE).startswith("250 ")
+    (entry,) = spooled(house)  # queued brings each his own by LMTP
+    message = spooled_message(house, entry)
+    assert message.endswith(LARGE) and not message.startswith(b"Return-Path:")
+    assert not list((house.root / "spool" / "msg").glob("*~"))
+    assert mailbox(house, "bob") == []
+
+
+def test_lmtp_tells_each_recipient_of_a_large_message_his_own(house: Demo) -> None:
+    with lmtp(house) as client:
+        client.mail("x@example.net")
+        for local in ("carol", "bob"):
+            client.rcpt(f"{local}@{DOMAIN}")
+        first, text = client.data(LARGE)
+        assert (first, text[:5]) == (552, b"5.2.3")
+        assert client.getreply()[0] == 250
+    assert (mailbox(house, "carol"), len(mailbox(house, "bob"))) == ([], 1)
 
 
 def test_who_shares_an_alias_with_a_full_account_still_gets_the_mail(house: Demo) -> None:
