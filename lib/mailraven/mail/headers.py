@@ -6,7 +6,7 @@ everything takes time linear in its input.
 
 import binascii
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Protocol
 
@@ -102,6 +102,16 @@ def remove_fields(header_block: bytes, names: Container[bytes]) -> bytes:
         match[0]
         for match in _WHOLE_FIELD.finditer(header_block)
         if not (match[1] and match[1].lower() in names)
+    )
+
+
+def keep_fields(header_block: bytes, is_kept: Callable[[bytes, bytes], bool]) -> bytes:
+    """`header_block` without the fields of which `is_kept`, told the lower-case name and the raw
+    value, says no; all else as it was."""
+    return b"".join(
+        match[0]
+        for match in _WHOLE_FIELD.finditer(header_block)
+        if not match[1] or is_kept(match[1].lower(), match[0].partition(b":")[2])
     )
 
 
