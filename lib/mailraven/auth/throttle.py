@@ -12,14 +12,13 @@ address count, and the delay stays short, whatever neighbours do.
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TypeVar
+
+from mailraven.mail.networks import network_of
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-NETWORKS_KEPT = 4096  # answers of network_of: parsing an address takes longer than all the rest
 TABLE_LIMIT = 100_000  # entries of each table; the longest untouched goes first
 FIRST_DELAY = 2.0  # seconds
 DELAY_LIMIT = 900.0  # seconds
@@ -119,20 +118,6 @@ class Throttle:
         doublings = min(count - allowed, 30)  # beyond that every delay is DELAY_LIMIT
         delay = min(FIRST_DELAY * (1 << doublings), DELAY_LIMIT, self.limits.window)
         return min(max(0.0, last + delay - now), delay)  # a clock set back must not lock for long
-
-
-@lru_cache(NETWORKS_KEPT)
-def network_of(address: str) -> str:
-    """The /24 or /64 that holds `address`; what is no IP address (a local socket) is its own."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is None:
-            return str(ip_network((int(ip), 64), strict=False))
-        ip = ip.ipv4_mapped
-    return str(ip_network((int(ip), 24), strict=False))
 
 
 def _put(table: OrderedDict[Key, Value], key: Key, value: Value) -> None:

@@ -16,6 +16,7 @@ from mailraven.cli import (
     alias,
     config,
     domain,
+    limit,
     queue,
     quickstart,
     record,
@@ -30,7 +31,20 @@ from mailraven.ops.errors import OperationError
 EX_CONFIG = 78  # sysexits(3)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-GROUPS = (quickstart, domain, account, alias, queue, spam, rules, config, server, record, run)
+GROUPS = (
+    quickstart,
+    domain,
+    account,
+    alias,
+    queue,
+    limit,
+    spam,
+    rules,
+    config,
+    server,
+    record,
+    run,
+)
 
 
 def main(arguments: list[str] | None = None, start: run.Start | None = None) -> int:

@@ -12,8 +12,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mailraven.config import units
+from mailraven.config.rates import Rate
 from mailraven.config.units import Network, Unit
 
+MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 UNSET_PATH = Path()  # stands for "derived from other keys"; load() replaces it
 
 
@@ -42,6 +45,7 @@ Endpoint = Annotated[str, _unit(units.ENDPOINT)]
 Listen = Annotated[tuple[str, ...], _unit(units.LISTEN)]
 Addresses = Annotated[tuple[str, ...], _unit(units.ADDRESSES)]
 Networks = Annotated[tuple[Network, ...], _unit(units.NETWORKS)]
+Rates = Annotated[tuple[Rate, ...], _unit(units.RATES)]
 Routes = Annotated[dict[str, str], _unit(units.ROUTES)]
 TlsDemand = Annotated[
     Literal["required", "opportunistic"], _unit(units.choice("required", "opportunistic"))
@@ -229,10 +233,64 @@ class Spam(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Rate limits."""
+    """Rate limits: "100/hour" is at most a hundred in any sixty minutes; [] is no limit."""
 
     enabled: Annotated[Flag, _help("Whether limits hold at all.")] = True
-    exempt: Annotated[Networks, _help("Networks without limits.")] = ()
+    exempt: Annotated[Networks, _help("Networks whose addresses are not counted.")] = LOOPBACK
+    store: Annotated[Text, _help("Valkey or Redis, host:port or socket; empty is limitd.")] = ""
+    store_password: Annotated[Secret, _help("Its password; better in a file.")] = ""
+    connections: Annotated[Rates, _help("SMTP connections of one address.")] = (
+        Rate(120, MINUTE),
+        Rate(3000, HOUR),
+    )
+    network_connections: Annotated[Rates, _help("The same of its /24 or /64.")] = (
+        Rate(600, MINUTE),
+        Rate(15000, HOUR),
+    )
+    messages: Annotated[Rates, _help("Messages of one address, not logged in.")] = (
+        Rate(300, MINUTE),
+        Rate(5000, HOUR),
+    )
+    network_messages: Annotated[Rates, _help("The same of its /24 or /64.")] = (
+        Rate(1500, MINUTE),
+        Rate(25000, HOUR),
+    )
+    recipients: Annotated[Rates, _help("Recipients of one address, not logged in.")] = (
+        Rate(10000, HOUR),
+        Rate(100000, DAY),
+    )
+    account_messages: Annotated[Rates, _help("Messages that one account sends.")] = (
+        Rate(100, HOUR),
+        Rate(1000, DAY),
+    )
+    account_recipients: Annotated[Rates, _help("Recipients that one account sends to.")] = (
+        Rate(1000, HOUR),
+        Rate(2000, DAY),
+    )
+    account_new_recipients: Annotated[Rates, _help("Those it has not written to before.")] = (
+        Rate(200, HOUR),
+        Rate(500, DAY),
+    )
+    domain_messages: Annotated[Rates, _help("Messages that all accounts of a domain send.")] = (
+        Rate(1000, HOUR),
+        Rate(10000, DAY),
+    )
+    domain_recipients: Annotated[Rates, _help("Recipients that they send to.")] = (
+        Rate(20000, DAY),
+    )
+    logins: Annotated[Rates, _help("Log-ins of one address, right or wrong.")] = (
+        Rate(120, MINUTE),
+        Rate(3000, HOUR),
+    )
+    imap_connections: Annotated[Rates, _help("IMAP connections of one address.")] = (
+        Rate(240, MINUTE),
+        Rate(6000, HOUR),
+    )
+    api_requests: Annotated[Rates, _help("Requests with one API token.")] = (Rate(1000, HOUR),)
+    connection_errors: Annotated[Count, _help("Wrong commands that end a connection.")] = 20
+    connection_commands: Annotated[
+        Count, _help("Commands without a message that end a connection.")
+    ] = 100
 
 
 class Log(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from mailraven.config.names import domain_name, target_address
+from mailraven.config.rates import Rate, parse_rate
 
 Network = IPv4Network | IPv6Network
 
@@ -190,6 +191,10 @@ def _network(value: object) -> Network:
         ) from None
 
 
+def _rate(value: object) -> Rate:
+    return parse_rate(_text(value))
+
+
 def _list_of(parse_one: Callable[[object], object]) -> Callable[[object], object]:
     def parse(value: object) -> object:
         if not isinstance(value, list):
@@ -286,6 +291,7 @@ ENDPOINT = Unit("host:port", _endpoint, _same, str)
 LISTEN = Unit("list of address:port", _list_of(_listen), _show_list, _words)
 ADDRESSES = Unit("list of addresses", _list_of(_ip), _show_list, _words)
 NETWORKS = Unit("list of networks", _list_of(_network), _show_list, _words)
+RATES = Unit("list of rates", _list_of(_rate), _show_list, _words)
 TEXTS = Unit("list of texts", _list_of(_text), _show_list, _words)
 SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
 ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)

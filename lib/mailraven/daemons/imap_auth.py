@@ -6,6 +6,7 @@ from mailraven.daemons.imap_session import PLUS, Session
 from mailraven.imap.commands import Authenticate, Login
 from mailraven.imap.errors import Refusal
 from mailraven.imap.states import State
+from mailraven.limits.desk import Client
 from mailraven.mail.errors import PeerError
 from mailraven.observe.log import event
 
@@ -25,13 +26,13 @@ async def start_tls(session: Session) -> None:
 
 async def login(session: Session, request: Login) -> bytes:
     """LOGIN"""
-    _demand_privacy(session)
+    await _demand_turn(session)
     return await _verify(session, request.user, request.password)
 
 
 async def authenticate(session: Session, request: Authenticate) -> bytes:
     """AUTHENTICATE with one of the mechanisms offered here."""
-    _demand_privacy(session)
+    await _demand_turn(session)
     if request.mechanism not in session.mechanisms():
         raise Refusal("[CANNOT] mechanism is not supported")
     match request.mechanism:
@@ -43,9 +44,14 @@ async def authenticate(session: Session, request: Authenticate) -> bytes:
             return await _scram(session, request)
 
 
-def _demand_privacy(session: Session) -> None:
+async def _demand_turn(session: Session) -> None:
+    """Privacy, and that the address does not try to log in all the time."""
     if not session.may_log_in():
         raise Refusal("[PRIVACYREQUIRED] use TLS first")  # RFC 5530 §3
+    client = Client(session.connection.peer[0], session=session.id, via=VIA)
+    refusal = await session.server.limits.log_in(client)
+    if refusal is not None:
+        raise Refusal(f"[UNAVAILABLE] {refusal.sentence}")
 
 
 async def _plain(session: Session, initial: bytes | None) -> bytes:

@@ -12,6 +12,7 @@ from mailraven.daemons.imap_text_index import TextIndex
 from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
 from mailraven.files import Watcher
+from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log, metrics
 from mailraven.store.mailstore import MailStore
 from mailraven.store.noticing import Notices
@@ -34,6 +35,7 @@ class ImapServer:
     auth: AuthClient
     store: MailStore
     recordings: Recordings
+    limits: LimitDesk
     certificate: ServerTls | None = None
     columns: ColumnStore = field(default_factory=ColumnStore)
     text_index: TextIndex = field(default_factory=TextIndex)

@@ -18,6 +18,8 @@ from mailraven.daemons.sockets import ListenSpec
 from mailraven.files import Watcher
 from mailraven.imap.events import AppendBegin, Command
 from mailraven.imap.states import State
+from mailraven.limits.client import LimitClient
+from mailraven.limits.desk import Client, LimitDesk
 from mailraven.observe import log
 from mailraven.observe.trace import new_session
 from mailraven.store.mailstore import MailStore
@@ -41,6 +43,7 @@ async def main(service: Service) -> None:
         AuthClient(config.paths.run / "authd.sock"),
         MailStore(Watcher()),
         Recordings(config.paths.run / "record", config.paths.cache / "records"),
+        LimitDesk(lambda: service.config, LimitClient(config.paths.run / "limitd.sock")),
     )
     server.look_for_certificate()
     door = Door(server)
@@ -59,6 +62,7 @@ async def main(service: Service) -> None:
     server.store.shut()
     server.auth.close()
     server.recordings.shut()
+    await server.limits.close()
 
 
 class Door:
@@ -95,7 +99,13 @@ class Door:
         self.sessions.add(session)
         self.served += 1
         connections.labels(port).inc()
+        client = Client(connection.peer[0], session=session.id, via=port)
+        refusal = await self.server.limits.imap_connection(client)
         try:
+            if refusal is not None:
+                session.engine.bye(f"[UNAVAILABLE] {refusal.sentence}".encode())
+                session.flush()
+                return
             await converse(session)
         finally:
             self.sessions.discard(session)

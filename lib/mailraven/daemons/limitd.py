@@ -1,51 +1,114 @@
-"""limitd: one table of rate limits for all daemons, asked on run/limitd.sock.
+"""limitd: the rate limits of all daemons, asked on run/limitd.sock (form: limits/asks.py).
 
-    {"id":1,"op":"ask","key":"send alice@example.org","limit":100,"window":3600,"cost":1}
-    {"id":1,"retry_after":0.0}              0 is a yes, which has been counted
-
-Op "uses" gives what the keys that start with "prefix" used, for operators. The table is kept in
-cache/limitd.json every minute and at the end; losing it only forgives.
+Op "uses" gives what the keys that contain "part" used, op "forget" forgets a "key", for operators.
+The table is kept in cache/limitd.json every minute and at the end; losing it only forgives. With
+limits.store the windows are on a Valkey or Redis server that several machines share; while that is
+gone, this machine counts for itself.
 """
 
 import asyncio
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
+from mailraven.config.schema import Config
 from mailraven.daemons.callers import caller_uids
 from mailraven.daemons.control import Message
 from mailraven.daemons.service import DaemonSpec, Service
 from mailraven.files import write_atomically
-from mailraven.limits.table import SlidingWindows, Use
+from mailraven.limits.asks import COST_LIMIT, Item, Take, Taken
+from mailraven.limits.memory import MemoryStore
+from mailraven.limits.shared import SharedStore
+from mailraven.limits.table import SlidingWindows, Snapshot
 from mailraven.observe import metrics
 from mailraven.observe.log import event
 
 SAVE_INTERVAL = 60.0  # seconds
-AMOUNT_LIMIT = 2**53  # of anything, octets included
-USES_SHOWN = 1000  # keys in one answer to an operator
+STORE_RETRY = 1.0  # seconds between two tries of a store that is gone
+USES_SHOWN = 200  # keys in one answer to an operator
+LONGEST_WINDOW = 366 * 86400  # seconds
 
 asked = metrics.counter("mailraven_limits_asked_total", "Questions to limitd", ("result",))
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """One question; `window` in seconds, up to a year."""
+class Keeper:
+    """The store that the configuration names, with this machine's memory for when it is gone."""
 
-    key: str
-    limit: Annotated[int, Meta(ge=0, le=AMOUNT_LIMIT)]
-    window: Annotated[float, Meta(ge=1, le=366 * 86400)]
-    cost: Annotated[int, Meta(ge=0, le=AMOUNT_LIMIT)] = 1
+    def __init__(self, own: MemoryStore, config: Config) -> None:
+        self.own = own
+        self._place = ("", "")
+        self._shared: SharedStore | None = None
+        self._gone_at: float | None = None
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Another server may be named after a reload."""
+        place = (config.limits.store, config.limits.store_password)
+        if place == self._place:
+            return
+        self.close()
+        self._place, self._gone_at = place, None
+        self._shared = SharedStore(*place) if place[0] else None
+
+    async def take(self, batch: Take) -> Taken:
+        """Never fails: who cannot ask the others asks himself."""
+        now = time.time()
+        gone = self._gone_at
+        if self._shared is None or (gone is not None and 0 <= now - gone < STORE_RETRY):
+            return self.own.take_now(batch, now)
+        try:
+            taken = await self._shared.take(batch, now)
+        except OSError as error:
+            if gone is None:
+                event("limit-store-gone", level="error", error=str(error) or type(error).__name__)
+            self._gone_at = time.time()
+            return self.own.take_now(batch, now)
+        if gone is not None:
+            self._gone_at = None
+            event("limit-store-back")
+        return taken
+
+    async def forget(self, key: str) -> int:
+        """In this machine's memory and, if there is one, on the server; raises OSError."""
+        count = await self.own.forget(key)
+        return count + (await self._shared.forget(key) if self._shared else 0)
+
+    @property
+    def is_shared(self) -> bool:
+        return self._shared is not None
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._shared is not None:
+            self._shared.close()
 
 
 async def main(service: Service) -> None:
     """Serve until told to stop, then keep the table."""
     table = SlidingWindows()
     path = service.config.paths.cache / "limitd.json"
-    table.restore(await asyncio.to_thread(load_uses, path))
-    service.handlers["ask"] = lambda request: answer(table, request)
+    table.restore(*await asyncio.to_thread(load_snapshot, path))
+    keeper = Keeper(MemoryStore(table), service.config)
+    service.watcher.subscribe(lambda: keeper.configure(service.config))
+
+    async def take_shared(request: Message) -> Message:
+        return await answer(keeper, request)
+
+    def take(request: Message) -> Message | asyncio.Future[Message]:
+        if keeper.is_shared:
+            return asyncio.ensure_future(take_shared(request))
+        return answer_now(keeper.own, request)  # no task for each: this is the hot path
+
+    async def forget(request: Message) -> Message:
+        try:
+            return {"forgotten": await keeper.forget(str(request.get("key", "")))}
+        except OSError as error:
+            return {"error": str(error) or type(error).__name__}
+
+    service.handlers["take"] = take
+    service.handlers["forget"] = forget
     service.handlers["uses"] = lambda request: uses(table, request)
     service.facts = lambda: {"keys": len(table)}
     await service.ready()
@@ -53,45 +116,77 @@ async def main(service: Service) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(service.stopping.wait(), SAVE_INTERVAL)
         await asyncio.to_thread(_save, path, table.snapshot(time.time()))
+    keeper.close()
 
 
-def answer(table: SlidingWindows, request: Message) -> Message:
-    """Ask the table; the first no for a key is logged, with its numbers."""
+def read_batch(request: Message) -> Take:
+    """Raises ValueError (msgspec.ValidationError is one) for what is no sound batch."""
+    batch = msgspec.convert(request, Take)
+    for item in (*batch.spent, *(item for group in batch.groups for item in group)):
+        _demand_sound(item)
+    return batch
+
+
+def _demand_sound(item: Item) -> None:
+    if not 0 <= item.cost <= COST_LIMIT:
+        raise ValueError("a cost is between 0 and 2^31")
+    for rate in item.rates:
+        if rate.limit < 0 or not 1 <= rate.window <= LONGEST_WINDOW:
+            raise ValueError("a rate has a limit of 0 or more and a window of 1 s to a year")
+
+
+def answer_now(own: MemoryStore, request: Message) -> Message:
+    """The answers from memory."""
     try:
-        ask = msgspec.convert(request, Ask)
-    except msgspec.ValidationError as error:
+        batch = read_batch(request)
+    except ValueError as error:
         return {"error": str(error)}
-    verdict = table.ask(ask.key, ask.limit, ask.window, ask.cost, time.time())
-    asked.labels("denied" if verdict.retry_after else "allowed").inc()
-    if verdict.denials == 1:
-        wait = round(verdict.retry_after, 1)
-        event("limited", key=ask.key, limit=ask.limit, window=ask.window, retry_after=wait)
-    return {"retry_after": verdict.retry_after}
+    return _message(own.take_now(batch, time.time()))
+
+
+async def answer(keeper: Keeper, request: Message) -> Message:
+    """The answers from whichever store there is."""
+    try:
+        batch = read_batch(request)
+    except ValueError as error:
+        return {"error": str(error)}
+    return _message(await keeper.take(batch))
+
+
+def _message(taken: Taken) -> Message:
+    denied = sum(1 for one in taken.answers if one.wait)
+    _denied.inc(denied)
+    _allowed.inc(len(taken.answers) + len(taken.spent) - denied)
+    return {"answers": taken.answers, "spent": taken.spent}
+
+
+_denied, _allowed = asked.labels("denied"), asked.labels("allowed")
 
 
 def uses(table: SlidingWindows, request: Message) -> Message:
-    """Who used what, the latest last."""
-    prefix = str(request.get("prefix", ""))
-    found = [use for use in table.snapshot(time.time()) if use.key.startswith(prefix)]
-    shown = [
+    """Who used what, the most first."""
+    part = str(request.get("part", ""))
+    found = [
         {"key": use.key, "window": use.window, "used": sum(used for _, used in use.slots)}
-        for use in found[-USES_SHOWN:]
+        for use in table.snapshot(time.time()).uses
+        if part in use.key
     ]
-    return {"uses": shown, "total": len(found)}
+    found.sort(key=lambda use: -int(str(use["used"])))
+    return {"uses": found[:USES_SHOWN], "total": len(found)}
 
 
-def load_uses(path: Path) -> list[Use]:
+def load_snapshot(path: Path) -> Snapshot:
     """What `path` keeps; nothing when it is missing or broken."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Use])
+        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
     except (OSError, msgspec.DecodeError):
-        return []
+        return Snapshot([], [])
 
 
-def _save(path: Path, uses: list[Use]) -> None:
+def _save(path: Path, snapshot: Snapshot) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, msgspec.json.encode(uses), mode=0o600)
+        write_atomically(path, msgspec.json.encode(snapshot), mode=0o600)
     except OSError as error:
         event("state-not-saved", level="warn", error=str(error))
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mailraven.config.directory import Account
 from mailraven.daemons.connection import Closed
 from mailraven.daemons.smtp_house import House, logins
+from mailraven.daemons.smtp_limits import demand_log_in
 from mailraven.daemons.smtp_login import Challenge, Login
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log
@@ -34,6 +35,7 @@ async def authenticate(session: "SmtpSession", event: Auth | AuthResponse | Auth
     """One step of an AUTH exchange. Raises PermanentError, TemporaryError, PeerError."""
     match event:
         case Auth(mechanism, initial):
+            await demand_log_in(session)
             binding = session.binding if session.engine.tls else b""
             peer = session.connection.peer[0]
             auth = session.house.auth

@@ -13,6 +13,7 @@ from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
 from mailraven.daemons.service import Service
 from mailraven.daemons.tls import ServerTls
+from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log, metrics
 from mailraven.queue.spool import Spool
 from mailraven.smtp.events import Kind
@@ -52,6 +53,7 @@ class House:
     deliverer: Deliverer
     spool: Spool
     auth: AuthClient
+    limits: LimitDesk
     tls: ServerTls | None = None
     _seen: set[Path] = field(default_factory=set)
     _next_look: float = field(default=0.0)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
-from mailraven.daemons import smtp_auth
+from mailraven.daemons import smtp_auth, smtp_limits
 from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.smtp_checks import Checks, Client
 from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
@@ -87,6 +87,8 @@ class SmtpSession:
             starttls=tls is not None and self.kind in ("smtp", "submission"),
             mechanisms=mechanisms(bool(self.binding)) if offers_auth else (),
             plaintext_auth=config.smtp.plaintext_auth,
+            errors=config.limits.connection_errors,
+            idle_commands=config.limits.connection_commands,
         )
 
     # The loop ----------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ class SmtpSession:
         connections.labels(self.kind).inc()
         log.event("connect", level="debug", session=self.id, peer=self._peer(), via=self.kind)
         try:
-            self.engine.greet()
+            await smtp_limits.greet(self)
             while not self.engine.closed:
                 await self._send()
                 data = await self._read()
@@ -176,7 +178,7 @@ class SmtpSession:
         try:
             match event:
                 case Mail():
-                    self._mail(event)
+                    await self._mail(event)
                 case Rcpt():
                     await self._rcpt(event)
                 case BodyPart():
@@ -190,11 +192,15 @@ class SmtpSession:
                 case Auth() | AuthResponse() | AuthCancelled():
                     await smtp_auth.authenticate(self, event)
         except (TemporaryError, PermanentError) as error:
+            self._log_refusal(event, error)
             self._refuse(event, error.code, error.text)
         except PeerError as error:
+            self._log_refusal(event, error)
             self._refuse(event, *split_reply(error.reply))
 
-    def _refuse(self, event: Event, code: int, text: str) -> None:
+    def _log_refusal(self, event: Event, error: Exception) -> None:
+        if isinstance(error, smtp_limits.LimitedError):
+            return  # it was logged, a flood of it as one line
         log.event(
             "reject",
             session=self.id,
@@ -204,11 +210,13 @@ class SmtpSession:
             at=STEP_NAMES.get(type(event), "message"),
             from_=event.reverse_path if isinstance(event, Mail) else self._sender(),
             to=event.forward_path if isinstance(event, Rcpt) else None,
-            reply=f"{code} {text}",
+            reply=str(error),
         )
         if self.checks is not None and self.kind != "lmtp":
             client = Client(self.kind, self._peer(), self.engine.helo, self.account)
-            self.checks.refused(client, self.transaction, event, f"{code} {text}")
+            self.checks.refused(client, self.transaction, event, str(error))
+
+    def _refuse(self, event: Event, code: int, text: str) -> None:
         if isinstance(event, Rcpt):
             child(recipients, self.kind, "refused").inc()
         if isinstance(event, BodyPart):
@@ -225,11 +233,12 @@ class SmtpSession:
 
     # The envelope ------------------------------------------------------------------------------
 
-    def _mail(self, event: Mail) -> None:
+    async def _mail(self, event: Mail) -> None:
         account, reverse_path = self.account, event.reverse_path
         # The null reverse-path is for receipts and other notices. RFC 8098 §3
         if account and reverse_path and not self.house.directory.may_send_as(account, reverse_path):
             raise PermanentError(553, "5.7.1 this sender address is not one of yours")
+        await smtp_limits.demand_message(self)
         origin = Origin(
             self.kind,
             self.engine.helo,
@@ -251,6 +260,7 @@ class SmtpSession:
             may_relay=self.account is not None,
         )
         await demand_room(self.house.directory, routed, transaction.mail)
+        await smtp_limits.demand_recipient(self, routed.path)
         transaction.routed.append(routed)
         self.engine.reply(250, "2.1.5 ok")
 

@@ -23,6 +23,8 @@ from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_session import SmtpSession
 from mailraven.daemons.sockets import LISTEN_BACKLOG, ListenSpec
+from mailraven.limits.client import LimitClient
+from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log
 from mailraven.queue.spool import Spool
 from mailraven.smtp.events import Kind
@@ -55,6 +57,7 @@ async def main(service: Service) -> None:
         Deliverer(),
         spool,
         AuthClient(config.paths.run / "authd.sock"),
+        LimitDesk(lambda: service.config, LimitClient(config.paths.run / "limitd.sock")),
     )
     house.look_for_certificate()
     checks = await asyncio.to_thread(Checks.of, service)
@@ -72,6 +75,7 @@ async def main(service: Service) -> None:
     house.auth.close()
     keeping.cancel()
     checks.close()
+    await house.limits.close()
 
 
 class Door:

@@ -9,12 +9,14 @@ not asked for goes first. The table is a cache in the sense of the house: losing
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from mailraven.config.rates import Rate
+from mailraven.limits.asks import KEY_LIMIT, Answer, Group, Item
 
 SLOTS = 12  # per window: five minutes of an hour
 TABLE_LIMIT = 100_000  # keys
-KEY_LIMIT = 400  # characters of a key; an address and a purpose need fewer
+PAIR_LIMIT = 200_000  # pairs that are known; the longest not met goes first
 
 Slots = tuple[tuple[int, int], ...]  # (number of the slot since 1970, what was used in it)
 
@@ -27,15 +29,11 @@ class Use(NamedTuple):
     slots: Slots
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`retry_after` 0 is a yes; else the seconds until the same would be a yes.
+class Snapshot(NamedTuple):
+    """What outlives a restart."""
 
-    `denials` counts the noes in a row for this key, so that the first can be logged.
-    """
-
-    retry_after: float
-    denials: int = 0
+    uses: list[Use]
+    pairs: list[str]
 
 
 class SlidingWindows:
@@ -43,29 +41,54 @@ class SlidingWindows:
 
     def __init__(self) -> None:
         self._used: OrderedDict[tuple[str, float], Slots] = OrderedDict()
-        self._denials: dict[tuple[str, float], int] = {}
+        self._pairs: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._used)
 
-    def ask(self, key: str, limit: int, window: float, cost: int, now: float) -> Verdict:
-        """May `key` use `cost` more, of `limit` in any `window` seconds? A yes is counted at once.
+    def take(self, group: Group, now: float) -> Answer:
+        """Count all items of the group if all of them fit, else none.
 
         What is denied does not count: who keeps asking is let in as soon as who waits.
         """
-        place = (key[:KEY_LIMIT], window)
-        width = window / SLOTS
-        current = math.floor(now / width)
-        slots = _alive(self._used.get(place, ()), current)
-        if sum(used for _, used in slots) + cost <= limit:
-            self._denials.pop(place, None)
-            self._put(place, _added(slots, current, cost))
-            return Verdict(0.0)
-        self._put(place, slots)
-        denials = self._denials[place] = self._denials.get(place, 0) + 1
-        return Verdict(_until_fits(slots, limit - cost, width, now), denials)
+        for number, item in enumerate(group):
+            cost = self._cost(item)
+            for place, rate in enumerate(item.rates):
+                wait = self._wait(item.key, rate, cost, now) if cost else 0.0
+                if wait:
+                    used = tuple(self.used(one, now) for one in group)
+                    return Answer(wait, number, place, used)
+        return Answer(0.0, 0, 0, tuple(self.spend(item, now) for item in group))
 
-    def snapshot(self, now: float) -> list[Use]:
+    def spend(self, item: Item, now: float) -> tuple[int, ...]:
+        """Count the item whether it fits or not; what each of its rates has used now."""
+        key, cost = item.key[:KEY_LIMIT], self._cost(item)
+        for pair in item.pairs:
+            self._pairs[pair] = None
+            self._pairs.move_to_end(pair)
+        while len(self._pairs) > PAIR_LIMIT:
+            self._pairs.popitem(last=False)
+        used = []
+        for rate in item.rates:
+            place = (key, rate.window)
+            current = math.floor(now * SLOTS / rate.window)
+            slots = _added(_alive(self._used.get(place, ()), current), current, cost)
+            self._put(place, slots)
+            used.append(_sum(slots))
+        return tuple(used)
+
+    def used(self, item: Item, now: float) -> tuple[int, ...]:
+        """What each rate of the item has used."""
+        return tuple(_sum(self._slots(item.key, rate, now)) for rate in item.rates)
+
+    def forget(self, key: str) -> int:
+        """Forget what `key` used; how many windows that were."""
+        places = [place for place in self._used if place[0] == key]
+        for place in places:
+            del self._used[place]
+        return len(places)
+
+    def snapshot(self, now: float) -> Snapshot:
         """What is still in some window, the longest not asked for first; the rest is forgotten."""
         uses = []
         for (key, window), slots in list(self._used.items()):
@@ -74,21 +97,43 @@ class SlidingWindows:
                 uses.append(Use(key, window, alive))
             else:
                 del self._used[key, window]
-                self._denials.pop((key, window), None)
-        return uses
+        return Snapshot(uses, list(self._pairs))
 
-    def restore(self, uses: Iterable[Use]) -> None:
+    def restore(self, uses: Iterable[Use], pairs: Iterable[str] = ()) -> None:
         """Take over what `snapshot` gave."""
         for key, window, slots in uses:
             if window > 0:
                 self._put((key, window), tuple(slots))
+        self._pairs.update(dict.fromkeys(pairs))
+
+    def _cost(self, item: Item) -> int:
+        if not item.pairs:
+            return item.cost
+        return sum(pair not in self._pairs for pair in item.pairs)
+
+    def _slots(self, key: str, rate: Rate, now: float) -> Slots:
+        place = (key[:KEY_LIMIT], rate.window)
+        kept = self._used.get(place, ())
+        slots = _alive(kept, math.floor(now * SLOTS / rate.window))
+        if slots is not kept:  # what is over, or was "later", is so from now on
+            self._put(place, slots)
+        return slots
+
+    def _wait(self, key: str, rate: Rate, cost: int, now: float) -> float:
+        slots = self._slots(key, rate, now)
+        if _sum(slots) + cost <= rate.limit:
+            return 0.0
+        return _until_fits(slots, rate.limit - cost, rate.window / SLOTS, now)
 
     def _put(self, place: tuple[str, float], slots: Slots) -> None:
         self._used[place] = slots
         self._used.move_to_end(place)
         if len(self._used) > TABLE_LIMIT:
-            oldest, _ = self._used.popitem(last=False)
-            self._denials.pop(oldest, None)
+            self._used.popitem(last=False)
+
+
+def _sum(slots: Slots) -> int:
+    return sum([used for _, used in slots])
 
 
 def _alive(slots: Slots, current: int) -> Slots:
@@ -111,7 +156,7 @@ def _added(slots: Slots, current: int, cost: int) -> Slots:
 
 def _until_fits(slots: Slots, room: int, width: float, now: float) -> float:
     """Seconds until enough slots have left for what is used to fit into `room`."""
-    used = sum(use for _, use in slots)
+    used = _sum(slots)
     for number, use in slots:
         used -= use
         if used <= room:

@@ -52,8 +52,12 @@ listen_tls = ["{host}:{https}"]
 [tls]
 ca = "{root}/tls/ca.pem"
 
-[limits]
-exempt = ["127.0.0.0/8", "::1/128"]
+[limits]  # load tools send as one account
+account_messages = []
+account_recipients = []
+account_new_recipients = []
+domain_messages = []
+domain_recipients = []
 """
 
 

@@ -22,6 +22,8 @@ class Port:
     starttls: bool = False
     mechanisms: tuple[str, ...] = ()
     plaintext_auth: bool = False
+    errors: int = 20  # wrong commands that end the connection
+    idle_commands: int = 100  # commands without a message that end it
 
     @property
     def needs_auth(self) -> bool:

@@ -72,7 +72,7 @@ class ServerEngine:
         self._hungry = True  # nothing can be done before more octets come
         self._state = self._target = START  # the target is where success of a command leads
         self._awaited = b""  # the verb whose event has not been answered yet
-        self.patience = Patience()
+        self.patience = Patience(port.errors, port.idle_commands)
         self._extended = False
         self.helo = ""
         self.tls = tls

@@ -12,8 +12,8 @@ from mailraven.auth.throttle import (
     TRUSTED_DELAY_LIMIT,
     Limits,
     Throttle,
-    network_of,
 )
+from mailraven.mail.networks import network_of
 
 LIMITS = Limits(address_failures=10, account_failures=3, window=3600.0)
 HOME, CAFE, STRANGER = "198.51.100.7", "203.0.113.9", "192.0.2.66"

@@ -91,6 +91,7 @@ def test_every_key_can_come_from_the_environment(tmp_path: Path, section: str, k
         "list of address:port": "127.0.0.1:77, [::1]:77",
         "list of addresses": "192.0.2.7,2001:db8::7",
         "list of networks": "192.0.2.0/24",
+        "list of rates": "100/hour",
         "table of domain = host:port": "example.com=127.0.0.1:77, *=[::1]:25",
     }
     text = samples.get(key.unit.name) or key.unit.name.rpartition(" | ")[2]

@@ -20,6 +20,8 @@ from mailraven.daemons.service import Service
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.files import Watcher
 from mailraven.imap.states import State
+from mailraven.limits.client import LimitClient
+from mailraven.limits.desk import LimitDesk
 from mailraven.store.account import create_mailboxes
 from mailraven.store.mailstore import MailStore
 
@@ -84,6 +86,7 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
         AuthClient(root / "authd.sock"),
         MailStore(Watcher()),
         Recordings(root / "record", root / "records"),
+        LimitDesk(lambda: server.service.config, LimitClient(root / "limitd.sock")),
     )
     sessions: list[Session] = []
 

@@ -19,6 +19,8 @@ from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_session import SmtpSession
 from mailraven.daemons.smtpd import SPEC
 from mailraven.daemons.sockets import ListenSpec, open_listeners
+from mailraven.limits.client import LimitClient
+from mailraven.limits.desk import LimitDesk
 from mailraven.ops.certificates import ensure_authority, ensure_server_certificate
 from mailraven.queue.spool import Spool
 from mailraven.store.delivery import Deliverer
@@ -43,6 +45,7 @@ def play(root: Path, story: Story) -> None:
             Deliverer(),
             Spool(root / "spool"),
             AuthClient(root / "authd.sock"),
+            LimitDesk(lambda: house.config, LimitClient(root / "limitd.sock")),
         )
         async with asyncio.timeout(20):
             await story(house)
