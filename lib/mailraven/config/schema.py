@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from mailraven.config import units
 from mailraven.config.rates import Rate
 from mailraven.config.units import Network, Unit
+from mailraven.policy.dnsbl import Zone
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
@@ -47,6 +48,7 @@ Addresses = Annotated[tuple[str, ...], _unit(units.ADDRESSES)]
 Networks = Annotated[tuple[Network, ...], _unit(units.NETWORKS)]
 Rates = Annotated[tuple[Rate, ...], _unit(units.RATES)]
 Routes = Annotated[dict[str, str], _unit(units.ROUTES)]
+Zones = Annotated[dict[str, Zone], _unit(units.ZONES)]
 TlsDemand = Annotated[
     Literal["required", "opportunistic"], _unit(units.choice("required", "opportunistic"))
 ]
@@ -218,6 +220,12 @@ class Inbound(Struct, frozen=True, kw_only=True):
     timeout: Annotated[Duration, _help("Longest wait for what others know of the sender.")] = 15
 
 
+class Dnsbl(Struct, frozen=True, kw_only=True):
+    """Lists of addresses in the DNS."""
+
+    zones: Annotated[Zones, _help('By zone: "refuse", points, or a table.')] = {}
+
+
 class Spam(Struct, frozen=True, kw_only=True):
     """What becomes of mail by its spam score."""
 
@@ -316,5 +324,6 @@ class Config(Struct, frozen=True, kw_only=True):
     auth: Auth = Auth()
     limits: Limits = Limits()
     inbound: Inbound = Inbound()
+    dnsbl: Dnsbl = Dnsbl()
     spam: Spam = Spam()
     log: Log = Log()

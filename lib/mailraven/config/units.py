@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mailraven.config.names import domain_name, target_address
 from mailraven.config.rates import Rate, parse_rate
+from mailraven.config.zones import parse_zones, show_zones, zones_from_text
 
 Network = IPv4Network | IPv6Network
 
@@ -295,3 +296,4 @@ RATES = Unit("list of rates", _list_of(_rate), _show_list, _words)
 TEXTS = Unit("list of texts", _list_of(_text), _show_list, _words)
 SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
 ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)
+ZONES = Unit("table of lists", parse_zones, show_zones, zones_from_text)

@@ -10,9 +10,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from mailraven.config.directory import Account
+from mailraven.daemons.dnsbl import BlockLists
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
+from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import ConfigErrors
 from mailraven.observe import log
 from mailraven.policy.facts import Facts
@@ -74,6 +76,8 @@ class Checks:
     service: Service
     records: VerdictRecords
     knowledge: Knowledge
+    resolver: Resolver
+    block_lists: BlockLists
     _stamp: Stamp
     _pruned: str = ""
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "score"))
@@ -83,7 +87,16 @@ class Checks:
         """Those of a starting daemon; reads the rules, so for a thread."""
         stamp = _stamp_of(service)
         records = VerdictRecords(service.config.paths.verdicts)
-        return cls(service, records, Knowledge(_rules(service), shipped_model()), stamp)
+        dns = service.config.dns
+        resolver = Resolver(dns.resolvers, dns.timeout)
+        return cls(
+            service,
+            records,
+            Knowledge(_rules(service), shipped_model()),
+            resolver,
+            BlockLists(resolver, lambda: service.config.dnsbl.zones),
+            stamp,
+        )
 
     async def assess(self, message: bytes, facts: Facts) -> Assessment:
         """What counts for and against a message. Takes a thread: it is milliseconds of work."""
@@ -135,7 +148,17 @@ class Checks:
         return Thresholds(spam.quarantine_score, max(spam.reject_score, spam.quarantine_score))
 
     async def keep(self) -> None:
-        """Take new rules over, and forget old records; until cancelled."""
+        """Take new rules over, forget old records, look after block lists; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.block_lists.keep())
+            tasks.create_task(self._keep_files())
+
+    def facts(self) -> dict[str, object]:
+        """For `status`: what is wrong."""
+        broken = self.block_lists.broken.items()
+        return {"dnsbl_disabled": ", ".join(f"{zone} ({why})" for zone, why in broken)}
+
+    async def _keep_files(self) -> None:
         while True:
             await asyncio.to_thread(self._look)
             await asyncio.sleep(LOOK_SECONDS)

@@ -17,11 +17,12 @@ from mailraven.daemons.smtp_routing import Routed
 from mailraven.daemons.smtp_shares import Share, file_shares, file_spilled_shares
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.policy.decision import mildest, settled, thresholds_of
-from mailraven.policy.facts import Facts
+from mailraven.policy.facts import Facts, Listing
 from mailraven.policy.score import Assessment, Person, judge
 from mailraven.policy.spam_headers import spam_fields
 from mailraven.smtp.events import Kind
 
+ALWAYS_REACHED = ("postmaster", "abuse")  # by whoever is refused, to ask why. RFC 5321 §4.5.1
 REASONS_TOLD = 3  # in a refusal
 
 
@@ -31,6 +32,20 @@ class Visitor:
 
     checks: Checks
     peer: str
+    listings: asyncio.Task[tuple[Listing, ...]]
+
+    async def admit(self, routed: Routed) -> None:
+        """Whether the client may write to this recipient. Raises PermanentError."""
+        if routed.path.partition("@")[0].lower() in ALWAYS_REACHED:
+            return
+        listed = await self._listed()
+        text = await self.checks.block_lists.refusal(self.peer, listed)
+        if text is not None:
+            raise PermanentError(550, text)
+
+    def leave(self) -> None:
+        """The connection has ended."""
+        self.listings.cancel()
 
     async def receive(self, transaction: Transaction, incoming: Incoming) -> None:
         """Judge the message and make it durable. Raises TemporaryError, PermanentError."""
@@ -41,7 +56,7 @@ class Visitor:
         else:
             incoming.close()
             message = await asyncio.to_thread(_beginning, path)
-        assessment = await self.checks.assess(message, self._facts(transaction))
+        assessment = await self.checks.assess(message, await self._facts(transaction))
         outcomes = self._outcomes(transaction, assessment)
         transaction.is_recorded = True
         transaction.score = min(outcome.verdict.score for outcome in outcomes)
@@ -61,7 +76,13 @@ class Visitor:
             facts = {**named(message), **judged(outcomes, assessment, failure)}
             self.checks.record(transaction, facts)
 
-    def _facts(self, transaction: Transaction) -> Facts:
+    async def _listed(self) -> tuple[Listing, ...]:
+        """The block lists that have the client, as far as is known in time."""
+        timeout = self.checks.service.config.inbound.timeout
+        done, _ = await asyncio.wait([self.listings], timeout=timeout)
+        return self.listings.result() if done else ()
+
+    async def _facts(self, transaction: Transaction) -> Facts:
         origin = transaction.origin
         return Facts(
             client_ip=origin.peer,
@@ -70,6 +91,7 @@ class Visitor:
             mail_from=transaction.mail.reverse_path,
             recipients=tuple(routed.path for routed in transaction.routed),
             received_at=int(transaction.began),
+            dnsbl=await self._listed(),
         )
 
     def _outcomes(self, transaction: Transaction, assessment: Assessment) -> list[Outcome]:
@@ -88,7 +110,9 @@ class Visitor:
 
 def visitor_of(checks: Checks, kind: Kind, peer: str) -> Visitor | None:
     """A visitor, if mail that `peer` brings is checked: not that of users and of our own queue."""
-    return Visitor(checks, peer) if kind == "smtp" and checks.apply_to(peer) else None
+    if kind != "smtp" or not checks.apply_to(peer):
+        return None
+    return Visitor(checks, peer, asyncio.create_task(checks.block_lists.look_up(peer)))
 
 
 def each(whole: list[Routed]) -> list[Routed]:

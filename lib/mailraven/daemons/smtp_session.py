@@ -108,6 +108,8 @@ class SmtpSession:
             await self._send()
         finally:
             self._forget_message()
+            if self.visitor is not None:
+                self.visitor.leave()
             log.event(
                 "disconnect",
                 level="debug",
@@ -259,6 +261,8 @@ class SmtpSession:
             self.house.config.hostname,
             may_relay=self.account is not None,
         )
+        if self.visitor is not None:
+            await self.visitor.admit(routed)
         await demand_room(self.house.directory, routed, transaction.mail)
         await smtp_limits.demand_recipient(self, routed.path)
         transaction.routed.append(routed)

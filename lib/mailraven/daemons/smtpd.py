@@ -140,6 +140,7 @@ class Door:
             "connections": sum(len(listener.tasks) for listener in self.listeners),
             "connections_served": self.served,
             "tls": self.house.tls is not None,
+            **self.checks.facts(),
         }
 
 
