@@ -49,7 +49,11 @@ async def notify(session: Session, request: Notify) -> bytes:
     if code := bad_events(request):
         raise Refusal(f"{code.decode()} not all of these events are known")
     notifier = Notifier(session, request)
-    await notifier.begin()
+    try:
+        await notifier.begin()
+    except BaseException:
+        notifier.stop()
+        raise
     if session.notifier is not None:
         session.notifier.stop()
     session.notifier = notifier
@@ -79,11 +83,10 @@ class Notifier:
         if not any(group.scope[:8] != b"SELECTED" for group in self.request.groups):
             return
         self.names = await asyncio.to_thread(look, self.session.owner().maildir)
-        self._follow()
         watched = self._watched()
         if len(watched) > WATCHED_LIMIT:
-            self.stop()
             raise Refusal("[NOTIFICATIONOVERFLOW] too many mailboxes")
+        await self._follow()
         for name in watched:
             await self._remember(name)
         if b"SERVERMETADATACHANGE" in self._events(""):
@@ -99,10 +102,10 @@ class Notifier:
                 self.entries[name] = await entries_of(self.session, name)
         await self.session.breathe()
 
-    def _follow(self) -> None:
+    async def _follow(self) -> None:
         """Watch the mailboxes that are asked for as they are now."""
         folders = {name: self.names[name].folder for name in self._watched()}
-        self.session.server.notices.follow(
+        await self.session.server.notices.follow(
             self.follower, self.session.owner().maildir, {n: f for n, f in folders.items() if f}
         )
 
@@ -266,7 +269,7 @@ class Notifier:
         for line in changes(before, now, self._events, utf8=self.session.utf8):
             self.session.send(line)
         self.names = now
-        self._follow()
+        await self._follow()
 
     async def absorb_own(self, request: Request) -> None:
         """The client has made a change itself: it needs not be told. RFC 5465 §5"""
@@ -276,7 +279,7 @@ class Notifier:
                 case Create() | Delete() | Rename() | Subscribe() | Unsubscribe():
                     if self.names:
                         self.names = await asyncio.to_thread(look, maildir)
-                        self._follow()
+                        await self._follow()
                 case SetMetadata(mailbox) if mailbox in self.entries:
                     self.entries[mailbox] = await entries_of(session, mailbox)
                 case Append(mailbox=mailbox) | Copy(mailbox=mailbox):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from mailraven.files import Watcher, WatchesExhausted, WatchEvent
@@ -19,6 +20,8 @@ from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.metadata import ACCOUNT_NAME
 from mailraven.store.names import INBOX, name_of
 from mailraven.store.polling import Poller
+
+SLICE = 200  # watches set or given back between two turns of the event loop
 
 _FILES = inotify.MOVED_TO | inotify.CREATE
 _FOLDER = _FILES | inotify.MODIFY | inotify.MOVED_FROM | inotify.DELETE | inotify.DELETE_SELF
@@ -64,17 +67,24 @@ class Notices:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(watcher.fileno(), self._read)
 
-    def follow(self, follower: Follower, maildir: Path, folders: Mapping[str, Path]) -> None:
-        """From now on hear of the account itself and of the mailboxes in `folders`, no others."""
+    async def follow(self, follower: Follower, maildir: Path, folders: Mapping[str, Path]) -> None:
+        """From now on hear of the account itself and of the mailboxes in `folders`, no others.
+
+        Each has two watches, and may have thousands of mailboxes: others have their turn meanwhile.
+        """
         self._followers.add(follower)
         wanted = {("", "account"): maildir}
         for name, folder in folders.items():
             wanted[name, "folder"] = folder
             wanted[name, "new"] = folder / "new"
         follower.is_blind = False
-        for key, path in wanted.items():
-            if key not in follower.watches:
-                self._watch(follower, key, path)
+        missing = [pair for pair in wanted.items() if pair[0] not in follower.watches]
+        for number, (key, path) in enumerate(missing, 1):
+            self._watch(follower, key, path)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+                if follower not in self._followers:
+                    return  # it has left
         for key in follower.watches.keys() - wanted.keys():
             self._unwatch(follower, key)
         if follower.is_blind:
@@ -83,12 +93,21 @@ class Notices:
     def leave(self, follower: Follower) -> None:
         """Hear no more."""
         self._followers.discard(follower)
-        for key in list(follower.watches):
+        self._unwatch_some(follower)
+
+    def _unwatch_some(self, follower: Follower) -> None:
+        """Give the watches of who has left back, a slice at a time."""
+        if follower in self._followers:
+            return  # it has come back
+        for key in list(islice(follower.watches, SLICE)):
             self._unwatch(follower, key)
+        if follower.watches:
+            self._loop.call_soon(self._unwatch_some, follower)
 
     def shut(self) -> None:
         """Give the watches back."""
         self._poller.stop()
+        self._watched.clear()
         self._loop.remove_reader(self._watcher.fileno())
         self._watcher.close()
 
@@ -126,6 +145,8 @@ class Notices:
                 self._tell(event, follower, name, part)
 
     def _tell(self, event: WatchEvent, follower: Follower, name: str, part: str) -> None:
+        if follower not in self._followers:
+            return
         hear = partial(_hear, follower)
         if event.mask & (inotify.IGNORED | inotify.DELETE_SELF):
             hear("names")

@@ -1,12 +1,15 @@
 """NOTIFY without watches, with a client that does not read, and with another process at work."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailraven.daemons import imap_notify
+from mailraven.daemons.connection import Closed
 from mailraven.files import Watcher
-from mailraven.store import polling
+from mailraven.store import noticing, polling
 from mailraven.store.mailbox import AppendData
 from mailraven.store.mailstore import MailStore
 from mailraven.store.noticing import Follower, Notice, Notices
@@ -39,15 +42,64 @@ def test_many_mailboxes_are_told_of_without_watches(
     async def story(_: MailStore, maildir: Path) -> None:
         notices, heard = Notices(Watcher(limit=2)), list[Notice]()
         follower = Follower(heard.append)
-        notices.follow(follower, maildir, {"INBOX": maildir, "Sent": maildir / ".Sent"})
+        await notices.follow(follower, maildir, {"INBOX": maildir, "Sent": maildir / ".Sent"})
         assert follower.is_blind
         await happens(lambda: Notice("all") in heard)
-        notices.follow(follower, maildir, {})  # the Maildir alone: one watch is enough
+        await notices.follow(follower, maildir, {})  # the Maildir alone: one watch is enough
         assert not follower.is_blind
         notices.leave(follower)
         notices.shut()
 
     tell(tmp_path, story)
+
+
+def test_watches_are_set_and_given_back_in_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noticing, "SLICE", 2)
+
+    async def story(_: MailStore, maildir: Path) -> None:
+        notices, follower = Notices(Watcher()), Follower(lambda _: None)
+        folders = {"INBOX": maildir, "Sent": maildir / ".Sent", "Trash": maildir / ".Trash"}
+        following = asyncio.create_task(notices.follow(follower, maildir, folders))
+        await asyncio.sleep(0)
+        assert len(follower.watches) == 2
+        await following
+        assert len(follower.watches) == 7
+        notices.leave(follower)
+        assert len(follower.watches) == 5
+        await happens(lambda: not follower.watches)
+        following = asyncio.create_task(notices.follow(follower, maildir, folders))
+        await asyncio.sleep(0)
+        notices.leave(follower)  # the session has ended
+        await following
+        await happens(lambda: not follower.watches)
+        notices.shut()
+
+    tell(tmp_path, story)
+
+
+def test_a_client_that_goes_while_it_is_answered_leaves_no_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Follower] = []
+
+    async def story(house: ImapHouse) -> None:
+        client = await house.client()
+        notices, follow = house.sessions[0].server.notices, Notices.follow
+
+        async def noted(own: Notices, follower: Follower, *rest: Any) -> None:
+            begun.append(follower)
+            await follow(own, follower, *rest)
+            raise Closed
+
+        monkeypatch.setattr(Notices, "follow", noted)
+        client.send(ASK)
+        await client.rest()
+        (follower,) = begun
+        await happens(lambda: not follower.watches and follower not in notices._followers)
+
+    play(tmp_path, story)
 
 
 def test_a_look_at_everything_finds_what_was_not_heard(tmp_path: Path) -> None:
