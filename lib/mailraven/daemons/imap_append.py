@@ -101,9 +101,9 @@ class _Coming:
                     await self._begin(flags, date)
                 case MessageUrl(url):
                     await add_url(self.session, self.bodies[-1], url)
-                    await self._demand_room(0)
+                    await self.demand_room(0)
                 case MessageLiteral(size, binary):
-                    await self._demand_room(size)
+                    await self.demand_room(size)
                     self.bodies[-1].binary |= binary
                     self.may_hold_nul = binary
                     return True
@@ -117,7 +117,7 @@ class _Coming:
         mask = await flag_mask(self.mailbox, flags, create=True)
         self.bodies.append(Incoming(self.mailbox, mask, date, self.room))
 
-    async def _demand_room(self, more: int) -> None:
+    async def demand_room(self, more: int) -> None:
         """Raises Refusal when `more` octets of this message are too many.
 
         What REPLACE removes makes room (RFC 8508 §3.4).
@@ -162,6 +162,7 @@ async def _take_all(
             _demand_fit(session, steps)
         if replaced:
             replaced.demand()
+        await coming.demand_room(0)  # others may have filled it meanwhile
         uids = await mailbox.append_all([body.data() for body in coming.bodies])
     finally:
         coming.drop()

@@ -10,7 +10,7 @@ from mailraven.daemons.imap_selected import Selected
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Esearch, Search, Select, Source
 from mailraven.imap.errors import Refusal
-from mailraven.imap.names import SEPARATOR
+from mailraven.imap.names import with_above
 from mailraven.imap.responses import mailbox
 from mailraven.imap.search_results import Returned, chosen, esearch_line, tag_correlator
 from mailraven.mail.errors import PermanentError
@@ -62,18 +62,11 @@ def _means(source: Source, info: MailboxInfo) -> bool:
             return info.subscribed
         case b"MAILBOXES":
             return name in source.names
-        case b"SUBTREE" | b"SUBTREE-ONE":
-            deep = source.kind == b"SUBTREE"
-            return any(_is_below(name, above, deep=deep) for above in source.names)
+        case b"SUBTREE":
+            return not source.names.isdisjoint(with_above(name))
+        case b"SUBTREE-ONE":
+            return not source.names.isdisjoint(with_above(name)[:2])
     return False
-
-
-def _is_below(name: str, above: str, *, deep: bool) -> bool:
-    """Whether `name` is `above` or under it, at any depth only if `deep`."""
-    if name == above:
-        return True
-    rest = name.removeprefix(above + SEPARATOR)
-    return rest != name and (deep or SEPARATOR not in rest)
 
 
 async def _search_other(session: Session, name: str, request: Search) -> None:

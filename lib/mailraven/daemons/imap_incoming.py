@@ -83,6 +83,7 @@ class Incoming:
             raise Refusal("[UNKNOWN-CTE] NUL stands where the message is not binary")
         if self._file is None:
             self._octets = bytearray().join(pieces)
+            self.size = len(self._octets)
             return
         with self._file:
             if self._path:
@@ -91,6 +92,7 @@ class Incoming:
             self._file = FileIO(self._path, "x+")
             for piece in pieces:
                 _write_all(self._file, piece)
+            self.size = self._file.tell()
 
     def close(self) -> None:
         if self._file:

@@ -230,7 +230,7 @@ class EventGroup:
     """
 
     scope: bytes
-    mailboxes: tuple[str, ...]
+    mailboxes: frozenset[str]
     events: frozenset[bytes]
     items: tuple[bytes | FromMessage, ...] = ()
 

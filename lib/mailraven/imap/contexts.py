@@ -5,7 +5,7 @@ or joins it is told by position, so both sides change the same list in the same 
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ from mailraven.imap.sequence import (
 )
 from mailraven.imap.sort import Criterion
 
+FEW = 64  # members that join or leave one by one; of more all are gone through once
 Number = Callable[[int], int]  # from a UID to the number that the client is told
 Pair = tuple[int, list[int]]  # a context position, 0 for any, and UIDs in the requested order
 
@@ -73,8 +74,15 @@ class Context:
             pairs = [(run[0] + 1, [self.found[at] for at in run]) for run in _runs(places)][::-1]
         else:
             pairs = [(0, sorted(leaving))]
-        self.found = array("L", [uid for uid in self.found if uid not in leaving])
+        self._forget(leaving)
         return _wire(b"REMOVEFROM", pairs, number)
+
+    def _forget(self, leaving: Collection[int]) -> None:
+        if len(leaving) > FEW or self.criteria:
+            self.found = array("L", [uid for uid in self.found if uid not in leaving])
+            return
+        for uid in leaving:
+            del self.found[bisect_left(self.found, uid)]
 
     def add(self, joining: Collection[int], number: Number) -> bytes:
         """Add to a result in the order of the mailbox: ADDTO. RFC 5267 §4.3.3"""
@@ -83,8 +91,11 @@ class Context:
         new = sorted(joining)
         if not self.found or new[0] > self.found[-1]:
             self.found.extend(new)
-        else:
+        elif len(new) > FEW:
             self.found = array("L", sorted([*self.found, *new]))
+        else:
+            for uid in new:
+                insort(self.found, uid)
         return _wire(b"ADDTO", [(0, new)], number)
 
     def reorder(self, found: Sequence[int], number: Number) -> bytes:

@@ -131,3 +131,9 @@ def _shift(match: re.Match[str]) -> str:
         return "&-"
     coded = binascii.b2a_base64(run.encode("utf-16-be"), newline=False).rstrip(b"=")
     return f"&{coded.decode('ascii').replace('/', ',')}-"
+
+
+def with_above(name: str) -> list[str]:
+    """`name` and the names of all mailboxes above it."""
+    parts = name.split(SEPARATOR)
+    return [SEPARATOR.join(parts[:depth]) for depth in range(len(parts), 0, -1)]

@@ -4,6 +4,7 @@ from mailraven.imap.commands import EventGroup, Notify
 from mailraven.imap.fetch_commands import Item
 from mailraven.imap.fetch_items import fetch_items
 from mailraven.imap.grammar import Cursor
+from mailraven.imap.names import with_above
 from mailraven.mail.errors import PeerError
 
 MESSAGE_EVENTS = frozenset({b"MESSAGENEW", b"MESSAGEEXPUNGE", b"FLAGCHANGE", b"ANNOTATIONCHANGE"})
@@ -20,7 +21,7 @@ SELECTED = frozenset({b"SELECTED", b"SELECTED-DELAYED"})
 WHOLE = frozenset({b"PERSONAL", b"INBOXES", b"SUBSCRIBED"})
 NAMED = frozenset({b"SUBTREE", b"MAILBOXES"})
 GROUP_LIMIT = 100
-NAME_LIMIT = 1000  # mailboxes named in one group
+NAME_LIMIT = 10_000  # mailboxes named in all groups
 
 
 def notify(cursor: Cursor) -> Notify:
@@ -37,11 +38,13 @@ def notify(cursor: Cursor) -> Notify:
             raise cursor.fail("STATUS or a group before")
         cursor.space()
     groups = [_group(cursor)]
+    named = len(groups[0].mailboxes)
     while not cursor.at_end():
         cursor.space()
         groups.append(_group(cursor))
-        if len(groups) > GROUP_LIMIT:
-            raise PeerError("too many groups")
+        named += len(groups[-1].mailboxes)
+        if len(groups) > GROUP_LIMIT or named > NAME_LIMIT:
+            raise PeerError("too many groups or mailboxes")
     if sum(group.scope in SELECTED for group in groups) > 1:
         raise PeerError("SELECTED stands in one group only")  # RFC 5465 §6.1
     return Notify(tuple(groups), status)
@@ -53,13 +56,11 @@ def _group(cursor: Cursor) -> EventGroup:
     if scope not in SELECTED | WHOLE | NAMED:
         raise PeerError("unknown choice of mailboxes")
     cursor.space()
-    names: tuple[str, ...] = ()
+    names = frozenset[str]()
     if scope in NAMED:
         several = cursor.peek() == b"("
-        names = cursor.parenthesised(cursor.mailbox) if several else (cursor.mailbox(),)
+        names = frozenset(cursor.parenthesised(cursor.mailbox) if several else (cursor.mailbox(),))
         cursor.space()
-        if len(names) > NAME_LIMIT:
-            raise PeerError("too many mailboxes")
     events, items = _events(cursor, scope)
     cursor.octet(b")")
     return EventGroup(scope, names, events, items)
@@ -120,7 +121,7 @@ def _fits(group: EventGroup, mailbox: str, *, subscribed: bool) -> bool:
         case b"MAILBOXES":
             return mailbox in group.mailboxes
         case b"SUBTREE":
-            return any(f"{mailbox}/".startswith(f"{top}/") for top in group.mailboxes)
+            return not group.mailboxes.isdisjoint(with_above(mailbox))
     return False
 
 

@@ -25,7 +25,7 @@ class Source:
     """Mailboxes to search: `kind` in capitals; names only for MAILBOXES, SUBTREE, SUBTREE-ONE."""
 
     kind: bytes
-    names: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """From the text of SEARCH to the tree of keys (RFC 3501 §6.4.4, RFC 4731, 5032, 7162, 9394)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from mailraven.imap import search_keys as keys
@@ -14,6 +14,7 @@ from mailraven.imap.search_keys import SearchKey
 from mailraven.imap.search_results import RETURN, Returned
 from mailraven.mail.errors import PeerError
 
+SOURCE_LIMIT = 10_000  # mailboxes named in one ESEARCH
 KEY_LIMIT = 200  # keys in one SEARCH, nested ones counted
 NAMED_SOURCES = frozenset({b"SUBTREE", b"SUBTREE-ONE", b"MAILBOXES"})
 SOURCES = NAMED_SOURCES | {b"SELECTED", b"INBOXES", b"PERSONAL", b"SUBSCRIBED"}
@@ -227,7 +228,7 @@ def esearch(cursor: Cursor) -> Esearch:
     sources: tuple[Source, ...] = ()
     if cursor.data[cursor.at : cursor.at + 3].upper() == b"IN ":
         cursor.at += 3
-        sources = cursor.parenthesised(lambda: _source(cursor))
+        sources = _together(cursor.parenthesised(lambda: _source(cursor)))
         cursor.space()
     found = search(cursor, by_uid=True)
     if found.returned is None:
@@ -248,6 +249,16 @@ def cancel_update(cursor: Cursor) -> CancelUpdate:
     return CancelUpdate(tuple(tags))
 
 
+def _together(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """One source of each kind."""
+    names: dict[bytes, set[str]] = {}
+    for source in sources:
+        names.setdefault(source.kind, set()).update(source.names)
+    if sum(map(len, names.values())) > SOURCE_LIMIT:
+        raise PeerError("too many mailboxes")
+    return tuple(Source(kind, frozenset(named)) for kind, named in names.items())
+
+
 def _source(cursor: Cursor) -> Source:
     """filter-mailboxes of RFC 5465 §8, as RFC 7377 §4 changes it."""
     kind = cursor.keyword()
@@ -257,5 +268,5 @@ def _source(cursor: Cursor) -> Source:
         return Source(kind)
     cursor.space()
     if cursor.peek() == b"(":
-        return Source(kind, cursor.parenthesised(cursor.mailbox))
-    return Source(kind, (cursor.mailbox(),))
+        return Source(kind, frozenset(cursor.parenthesised(cursor.mailbox)))
+    return Source(kind, frozenset({cursor.mailbox()}))
