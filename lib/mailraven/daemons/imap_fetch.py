@@ -21,7 +21,6 @@ from mailraven.imap.fetch import FROM_NAME, Batch, Plan, plan, render
 from mailraven.imap.fetch_commands import Binary, FromMessage, Preview
 from mailraven.imap.fetch_modifiers import part_of
 from mailraven.imap.sequence import ranges_of
-from mailraven.imap.view import NOBODY
 from mailraven.mail.flags import RECENT, SEEN
 from mailraven.store.errors import MessageGone
 from mailraven.store.mailbox import Mailbox
@@ -57,8 +56,8 @@ async def fetch(session: Session, request: Fetch) -> bytes:
             await session.breathe()
     # Who knows MODSEQ must learn that of a message whose \\Seen was set. RFC 7162 §3.2.4
     shown = b"FLAGS" in wanted.names and not session.condstore
-    known = frozenset(own) if shown else NOBODY
-    session.announce(known, told=Telling(request.by_uid, request.by_uid))
+    if shown and own:
+        session.announce(frozenset(own), told=Telling(request.by_uid, request.by_uid))
     if missing:
         raise Refusal(GONE)
     return b"fetched"

@@ -98,7 +98,7 @@ class Engine:
 
     def next_event(self) -> Event | None:
         """The next event; None when octets or an answer are missing."""
-        while True:
+        while self._buffer or self._mode is not Mode.COMMAND:
             before = self._mode, len(self._buffer)
             match self._mode:
                 case Mode.COMMAND:
@@ -117,6 +117,7 @@ class Engine:
                     return None
             if event or before == (self._mode, len(self._buffer)):
                 return event
+        return None
 
     # Answers of the session
 
@@ -169,8 +170,10 @@ class Engine:
                 self._rest = True
                 self._refuse(bytes(self._buffer[: 4 * TAIL]), "command is too long")
             return None
+        found = LITERAL_AT_END.search(line[-TAIL:]) if line.endswith(b"}") else None
+        if not found and not self._command and len(line) <= limit:
+            return self._complete(line)
         self._command += line
-        found = LITERAL_AT_END.search(line[-TAIL:])
         if found:
             self._remaining, self._sync = int(found[2]), not found[3]
             self._command += b"\r\n"
@@ -178,7 +181,7 @@ class Engine:
             self._rest = bool(found) and not self._sync
             self._refuse(line, "command is too long")
             return None
-        return self._literal_announced() if found else self._complete()
+        return self._literal_announced() if found else self._complete(self._command)
 
     def _literal_announced(self) -> Event | None:
         """A line ends with "{N}" or "{N+}": let the literal come, or refuse the command."""
@@ -207,7 +210,7 @@ class Engine:
             self._look_at_verb()
         if not self._appending:
             return None
-        return append_prefix(self._cursor(self._prefix), self._verb, self._appending)
+        return append_prefix(self._cursor(self._command, self._prefix), self._verb, self._appending)
 
     def _look_at_verb(self) -> None:
         cursor = Cursor(bytes(self._command[: 8 * TAIL]))
@@ -220,8 +223,8 @@ class Engine:
             self._verb, self._prefix = verb, cursor.at
             self._appending = Appending(is_replace=verb != b"APPEND")
 
-    def _cursor(self, at: int = 0) -> Cursor:
-        cursor = Cursor(bytes(self._command), at, utf8=self.utf8)
+    def _cursor(self, text: bytes | bytearray, at: int = 0) -> Cursor:
+        cursor = Cursor(bytes(text), at, utf8=self.utf8)
         cursor.bans_charset = self.bans_charset
         return cursor
 
@@ -232,9 +235,9 @@ class Engine:
         self._remaining = 0
         self._mode = Mode.MESSAGE if self._request else Mode.COMMAND
 
-    def _complete(self) -> Event | None:
+    def _complete(self, command: bytes | bytearray) -> Event | None:
         """The command is whole: parse it."""
-        cursor = self._cursor()
+        cursor = self._cursor(command)
         self._tag = b"*"
         try:
             self._tag = cursor.word(TAG, "a tag")
@@ -275,7 +278,7 @@ class Engine:
     def _behind_message(self, *, is_last: bool) -> Event | None:
         """The text up to the next literal, or to the end of APPEND."""
         try:
-            steps = self._appending.steps(self._cursor()) if self._appending else ()
+            steps = self._appending.steps(self._cursor(self._command)) if self._appending else ()
             if steps is None and (is_last or self._remaining > GREETED_LINE_LIMIT):
                 raise PeerError("literal is too long")
         except PeerError as error:

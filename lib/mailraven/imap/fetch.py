@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 
-from mailraven.imap.fetch_commands import FromMessage, Item, Section
+from mailraven.imap.fetch_commands import FromMessage, Item, Preview, Section
 from mailraven.imap.responses import date_time
 from mailraven.imap.summary import (
     COMMON_FIELDS,
@@ -21,6 +21,8 @@ from mailraven.imap.summary import (
 )
 from mailraven.mail.identity import email_id, save_date
 
+PLANNED_ITEMS = 10  # of a FETCH whose plan is remembered: clients ask the same again and again
+PLANNED_LABEL = 250  # octets of each section's name, lest the remembered ones fill the memory
 CACHED_LIMIT = 4  # sections of one FETCH that are rendered for many messages at once
 
 
@@ -87,12 +89,21 @@ class Plan:
     uid_only: bool = False
 
 
-def plan(items: Sequence[Item], *, by_uid: bool, uid_only: bool = False) -> Plan:
+def plan(items: tuple[Item, ...], *, by_uid: bool, uid_only: bool = False) -> Plan:
     """The plan for `items`; UID comes first and always after UID FETCH. RFC 3501 §6.4.8
 
     With `uid_only` the responses are UIDFETCH, whose number is the UID. RFC 9586 §3.2
     """
-    by_uid = by_uid and not uid_only
+    if len(items) <= PLANNED_ITEMS and all(map(_is_short, items)):
+        return _plan_again(items, by_uid and not uid_only, uid_only)
+    return _plan(items, by_uid and not uid_only, uid_only)
+
+
+def _is_short(item: Item) -> bool:
+    return isinstance(item, (bytes, Preview)) or len(item.label) <= PLANNED_LABEL
+
+
+def _plan(items: tuple[Item, ...], by_uid: bool, uid_only: bool) -> Plan:
     names = dict.fromkeys([b"UID"] if by_uid or b"UID" in items else [])
     names.update(dict.fromkeys(item for item in items if isinstance(item, bytes)))
     formats, columns = [], []
@@ -115,6 +126,9 @@ def plan(items: Sequence[Item], *, by_uid: bool, uid_only: bool = False) -> Plan
         any(not section.peek for section in sections),
         uid_only,
     )
+
+
+_plan_again = lru_cache(256)(_plan)
 
 
 def is_cached(section: Section) -> bool:

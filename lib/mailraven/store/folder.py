@@ -127,6 +127,12 @@ class MailboxFolder:
                     os.unlink(f"{self.cur}/{name}")  # noqa: PTH108
             self.journal.write(together_line([]))
 
+    def new_stamp(self) -> int:
+        """stamp_of new/; 0 too when it is not there."""
+        with suppress(OSError):
+            return stamp_of(self.new)
+        return 0
+
     async def reserve(self, uids: int) -> None:
         """See that `uids` UIDs and a MODSEQ can be given out. Only within `locked()`."""
         if self.journal.needs_reserve(uids):

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mailraven.mail.types import ModSeq, Uid, UidValidity
-from mailraven.observe import log
 from mailraven.store import arrivals, change, scan
 from mailraven.store.arrivals import AppendData
 from mailraven.store.cache import compact_cache
@@ -25,12 +24,12 @@ from mailraven.store.change import FlagChange, FlagResult
 from mailraven.store.errors import NoSuchMailbox, OutOfStep, store_errors
 from mailraven.store.folder import MailboxFolder, stamp_of
 from mailraven.store.keywords import add_keywords, bits_of, unknown_among, used_in
+from mailraven.store.listeners import Listeners
 from mailraven.store.maildir import new_base, split_name
 from mailraven.store.reading import MessageReader
 from mailraven.store.state import Change, Listener, MailboxState
 
 TOUCHED_LIMIT = 1000  # names that inotify reported; above it one listing is cheaper
-KEPT_CHANGES = 1000  # above so many, those that all sessions know are forgotten
 SCAN_INTERVAL = 600.0  # seconds after which a refresh compares the whole folder once more
 
 
@@ -40,17 +39,17 @@ class Mailbox:
     def __init__(self, folder: MailboxFolder) -> None:
         self._folder = folder
         self._reader = MessageReader(folder)
-        self._listeners: dict[Listener, int] = {}  # with the position that each has seen
-        self._telling = False
+        self._listeners = Listeners(folder.path)
         self._refreshing = asyncio.Lock()
         self._refresh_wanted = False
         self._scan_wanted = False
         self._touched: set[str] = set()  # names in cur/ to look at
+        self._new_stamp = 0  # the stamp of new/ when nothing was left in it
         self._stamp = 0  # the stamp of cur/ when it was last listed
         self._scanned = asyncio.get_running_loop().time()
         self._tidy_after = 0.0  # loop time
         self.watched = False  # inotify tells us of foreign changes
-        folder.on_change(self._tell_soon)
+        folder.on_change(self._listeners.tell_soon)
 
     @property
     def gone(self) -> bool:
@@ -150,10 +149,7 @@ class Mailbox:
         changes = log.since(position)
         if changes is None:
             raise OutOfStep
-        if listener is not None and listener in self._listeners:
-            self._listeners[listener] = log.end
-            if len(log) > KEPT_CHANGES:  # not always: it looks at every listener
-                log.forget(min(self._listeners.values()))
+        self._listeners.has_seen(listener, log)
         return changes
 
     def forget_changes(self) -> None:
@@ -163,17 +159,19 @@ class Mailbox:
 
     def attach(self, listener: Listener) -> None:
         """Call `listener` (once per loop turn at most) after changes, whoever made them."""
-        self._listeners[listener] = self.position
+        self._listeners.attach(listener, self.position)
 
     def detach(self, listener: Listener) -> None:
         """Call `listener` no more."""
-        self._listeners.pop(listener, None)
+        self._listeners.detach(listener)
 
     async def refresh(self) -> None:
         """Take in what others did: the journal's new lines, new/, foreign changes in cur/.
 
         Concurrent calls share the work; each returns after a pass that began after its call.
         """
+        if not self._refreshing.locked() and self._is_current():
+            return
         self._refresh_wanted = True
         async with self._refreshing:
             if not self._refresh_wanted:
@@ -325,8 +323,9 @@ class Mailbox:
             raise
 
     async def _refresh_once(self) -> None:
-        folder = self._folder
+        folder, new_stamp = self._folder, self._folder.new_stamp()
         await scan.ingest(folder)
+        self._new_stamp = new_stamp
         touched = self._touched | self._reader.renamed
         self._touched, self._reader.renamed = set(), set()
         if self._scan_wanted or len(touched) > TOUCHED_LIMIT or self._is_scan_due():
@@ -337,6 +336,12 @@ class Mailbox:
         elif not folder.journal.is_unchanged():
             async with folder.locked():
                 pass  # entering reads the new lines
+
+    def _is_current(self) -> bool:
+        """Whether a refresh would find nothing: most NOOPs need no more than this."""
+        if not self.watched or self.wants_refresh or self._reader.renamed or self._is_scan_due():
+            return False
+        return 0 != self._new_stamp == self._folder.new_stamp()
 
     def _is_scan_due(self) -> bool:
         """Whether only a listing can tell: now and then; without inotify after every change."""
@@ -381,19 +386,6 @@ class Mailbox:
                 pairs += await arrivals.transfer(way, stale)
             await dest._reader.carry(self._reader, bases, pairs)
             return [(Uid(old), Uid(new)) for old, new in pairs]
-
-    def _tell_soon(self) -> None:
-        if self._listeners and not self._telling:
-            self._telling = True
-            asyncio.get_running_loop().call_soon(self._tell)
-
-    def _tell(self) -> None:
-        self._telling = False
-        for listener in list(self._listeners):
-            try:
-                listener()
-            except Exception:  # one session's bug: the others must hear all the same
-                log.exception("bug", where="listener", folder=self._folder.path)
 
 
 __all__ = ["AppendData", "Change", "FlagResult", "Mailbox"]

@@ -48,6 +48,13 @@ class MessageReader:
     def open(self, uid: int) -> int:
         """A descriptor of the message, also if another program renamed it. Raises MessageGone."""
         path = self.path(uid)
+        try:
+            return _open(path)
+        except OSError:
+            return self._open_again(uid, path)
+
+    def _open_again(self, uid: int, path: str) -> int:
+        """The same where `path` cannot be opened."""
         base = self._folder.state.bases[self._folder.state.place(uid)]
         for _ in range(LOOK_AGAIN):
             with store_errors(), suppress(FileNotFoundError):
