@@ -13,13 +13,17 @@ from mailraven.mail.media import disposition_of
 from mailraven.mail.mime import Part
 
 PREVIEW_LIMIT = 200  # characters. RFC 8970 §3.3
-_PLAIN_READ = 4 << 10  # octets of text/plain that are looked at
-_HTML_READ = 64 << 10  # the same of text/html, whose style sheets may go on for long
+# Octets that are looked at, more of them where fewer had too little text.
+_PLAIN_READ = (1 << 10, 4 << 10)
+_HTML_READ = (3 << 10, 64 << 10)  # a style sheet may go on for long
+_ENOUGH = PREVIEW_LIMIT + 64  # characters: what was cut may spoil the last ones, and no others
 _PART_LIMIT = 100  # parts that are looked at until one has text
 
 # Elements that show no text; one that is not closed hides the rest.
 _HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(style|script|head|title)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+    # With IGNORECASE for all of it, the search for "<" would be slow.
+    r"<(?:!--.*?(?:-->|\Z)|((?i:style|script|head|title))\b.*?(?:</(?i:\1)\s*>|\Z))",
+    re.DOTALL,
 )
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*(?:>|\Z)")
 _QUOTE = re.compile(r"^(?:>.*|--\s)$", re.MULTILINE)  # quoted lines, the start of a signature
@@ -29,7 +33,7 @@ _INVISIBLE = re.compile(
 _CUT_UTF8 = re.compile(
     rb"[\xc0-\xff][\x80-\xbf]{0,2}\Z"
 )  # half a character would make all of it no UTF-8
-_BLANKS = re.compile(r"\s+")
+_JOINER = "\u034f"  # the one character of _INVISIBLE that counts as printable
 
 
 def preview_of(data: Octets, root: Part) -> bytes:
@@ -67,15 +71,26 @@ def _is_attached(part: Part) -> bool:
 def _words(data: Octets, part: Part) -> str:
     if part.encoding not in KNOWN_ENCODINGS:
         return ""
-    is_html = part.media.subtype == b"html"
-    end = min(part.end, part.body_start + (_HTML_READ if is_html else _PLAIN_READ))
+    words = ""
+    for limit in _HTML_READ if part.media.subtype == b"html" else _PLAIN_READ:
+        words = _words_within(data, part, limit)
+        if len(words) >= _ENOUGH or part.size <= limit:
+            break
+    return words
+
+
+def _words_within(data: Octets, part: Part, limit: int) -> str:
+    end = min(part.end, part.body_start + limit)
     octets = decode_transfer(data[part.body_start : end], part.encoding)
     charset = part.media.parameter(b"charset") or b"utf-8"
     if end < part.end:
         octets = _CUT_UTF8.sub(b"", octets)
     text = decode_text(octets, charset)
-    if is_html:
+    if part.media.subtype == b"html":
         text = html.unescape(_TAG.sub(" ", _HIDDEN.sub(" ", text)))
     else:
         text = _QUOTE.sub("", text.replace("\r\n", "\n"))
-    return _BLANKS.sub(" ", _INVISIBLE.sub(" ", text)).strip()
+    words = " ".join(text.split())
+    if words.isprintable() and _JOINER not in words:
+        return words
+    return " ".join(_INVISIBLE.sub(" ", words).split())
