@@ -9,6 +9,7 @@ gone, this machine counts for itself.
 import asyncio
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,10 +19,13 @@ from mailraven.daemons.callers import caller_uids
 from mailraven.daemons.control import Message
 from mailraven.daemons.service import DaemonSpec, Service
 from mailraven.files import write_atomically
+from mailraven.limits.allow import read_entries
 from mailraven.limits.asks import COST_LIMIT, Item, Take, Taken
+from mailraven.limits.desk import LIMIT_NAMES, allow_path
 from mailraven.limits.memory import MemoryStore
 from mailraven.limits.shared import SharedStore
 from mailraven.limits.table import SlidingWindows, Snapshot
+from mailraven.mail.errors import ConfigErrors
 from mailraven.observe import metrics
 from mailraven.observe.log import event
 
@@ -111,8 +115,10 @@ async def main(service: Service) -> None:
     service.handlers["forget"] = forget
     service.handlers["uses"] = lambda request: uses(table, request)
     service.facts = lambda: {"keys": len(table)}
+    expired: set[str] = set()
     await service.ready()
     while not service.stopping.is_set():
+        tell_expired(service.config, expired)
         with suppress(TimeoutError):
             await asyncio.wait_for(service.stopping.wait(), SAVE_INTERVAL)
         await asyncio.to_thread(_save, path, table.snapshot(time.time()))
@@ -161,6 +167,19 @@ def _message(taken: Taken) -> Message:
 
 
 _denied, _allowed = asked.labels("denied"), asked.labels("allowed")
+
+
+def tell_expired(config: Config, told: set[str]) -> None:
+    """Log each exemption that has ended, once; `told` remembers which."""
+    try:
+        entries = read_entries(allow_path(config), LIMIT_NAMES)
+    except (OSError, ConfigErrors):  # those whom it concerns say so
+        return
+    today = datetime.now(UTC).date()
+    for entry in entries:
+        if not entry.counts_on(today) and entry.who not in told:
+            told.add(entry.who)
+            event("limit-allow-expired", level="warn", who=entry.who, owner=entry.owner)
 
 
 def uses(table: SlidingWindows, request: Message) -> Message:
