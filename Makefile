@@ -67,7 +67,7 @@ fuzz: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) tests/fuzz
 
 bench: $(VENV)/.dev
-	@tests/install-debian strace postfix $(RIVALS)
+	@tests/install-debian strace postfix redis-server $(RIVALS)
 	$(BIN)/python tests/bench/run.py $(BENCH)
 
 # Figures of spam scoring, by the corpora that lie beside this repository.

@@ -27,6 +27,7 @@ from mailraven.observe.log import event
 
 TIMEOUT = 2.0  # seconds; a limit is not worth a longer wait
 RETRY = 1.0  # seconds between two looks for a limitd that was gone
+REPORT_DELAY = 0.005  # seconds that what was granted here may wait for company
 COMFORT = 0.75  # of a limit
 SHARE = 0.02  # of a limit that may be unreported
 KNOWN_LIMIT = 50_000  # keys that are remembered here
@@ -77,6 +78,7 @@ class LimitClient:
     _sender: "asyncio.Task[None] | None" = None
     _own: MemoryStore = field(default_factory=lambda: MemoryStore(SlidingWindows()))
     _gone_since: float | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
         self._control = ControlClient(self.path, TIMEOUT)
@@ -90,7 +92,9 @@ class LimitClient:
         if self._may_go_on(group):
             for item in group:
                 self._note_spent(item)
-            self._wake()
+            if self._timer is None:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(REPORT_DELAY, self._wake)
             return None
         answer = await self._ask(group)
         if not answer.wait:
@@ -104,12 +108,16 @@ class LimitClient:
 
     def close(self) -> None:
         """Hang up; what was not reported is lost."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._sender is not None:
             self._sender.cancel()
         self._control.close()
 
     async def report(self) -> None:
         """Wait until all that was granted here has been told; for the end, and for tests."""
+        if self._spent:
+            self._wake()
         while self._sender is not None and not self._sender.done():
             await asyncio.wait([self._sender])
 
@@ -169,6 +177,9 @@ class LimitClient:
         return result
 
     def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send())
 

@@ -62,20 +62,31 @@ class SlidingWindows:
 
     def spend(self, item: Item, now: float) -> tuple[int, ...]:
         """Count the item whether it fits or not; what each of its rates has used now."""
-        key, cost = item.key[:KEY_LIMIT], self._cost(item)
-        for pair in item.pairs:
+        key, cost, table = item.key[:KEY_LIMIT], item.cost, self._used
+        if item.pairs:
+            cost = self._cost(item)
+            self._meet(item.pairs)
+        used = []
+        for _, window in item.rates:
+            place, current = (key, window), int(now * SLOTS // window)
+            slots = table.get(place)
+            if slots is not None:
+                slots = _added(_alive(slots, current), current, cost)
+                table.move_to_end(place)
+            else:
+                slots = ((current, cost),)
+            table[place] = slots
+            used.append(slots[0][1] if len(slots) == 1 else _sum(slots))
+        while len(table) > TABLE_LIMIT:
+            table.popitem(last=False)
+        return tuple(used)
+
+    def _meet(self, pairs: tuple[str, ...]) -> None:
+        for pair in pairs:
             self._pairs[pair] = None
             self._pairs.move_to_end(pair)
         while len(self._pairs) > PAIR_LIMIT:
             self._pairs.popitem(last=False)
-        used = []
-        for rate in item.rates:
-            place = (key, rate.window)
-            current = math.floor(now * SLOTS / rate.window)
-            slots = _added(_alive(self._used.get(place, ()), current), current, cost)
-            self._put(place, slots)
-            used.append(_sum(slots))
-        return tuple(used)
 
     def used(self, item: Item, now: float) -> tuple[int, ...]:
         """What each rate of the item has used."""
