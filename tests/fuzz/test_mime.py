@@ -6,6 +6,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import FrameType
 
 import pytest
@@ -22,6 +23,7 @@ from mailraven.imap.summary import (
     decode_summary,
     encode_summary,
     summarize,
+    summarize_header,
 )
 from mailraven.mail.address_list import parse_address_list
 from mailraven.mail.binary import encode_binary
@@ -67,6 +69,13 @@ def test_any_octets_give_a_summary_in_sound_wire_form(data: bytes) -> None:
     check_body(read(summary.bodystructure), extensible=True)
     assert decode_summary(encode_summary(summary)) == summary
     assert data[: summary.header_length] == data[: split_message(data)[1]]
+
+
+@settings(max_examples=400, deadline=None)
+@given(OCTETS, st.integers(0, 400))
+def test_the_start_of_a_message_gives_what_all_of_it_gives(data: bytes, cut: int) -> None:
+    made = summarize_header(data[:cut])
+    assert made in (None, replace(summarize(data), body=b"", bodystructure=b""))
 
 
 @settings(max_examples=300, deadline=None)

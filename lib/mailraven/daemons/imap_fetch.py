@@ -17,7 +17,7 @@ from mailraven.daemons.imap_selected import Selected, Telling
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Fetch
 from mailraven.imap.errors import Refusal
-from mailraven.imap.fetch import FROM_NAME, Batch, Plan, plan, render
+from mailraven.imap.fetch import FROM_NAME, WITH_STRUCTURE, Batch, Plan, plan, render
 from mailraven.imap.fetch_commands import Binary, FromMessage, Preview
 from mailraven.imap.fetch_modifiers import part_of
 from mailraven.imap.sequence import ranges_of
@@ -78,7 +78,8 @@ async def _with_records(
         return part, []
     selected = session.mailbox()
     uids = _column(selected.view.uids, part)
-    records = await read_records(session, selected.mailbox, uids)
+    whole = not WITH_STRUCTURE.isdisjoint(wanted.names)
+    records = await read_records(session, selected.mailbox, uids, whole=whole)
     return part[: len(records)], records
 
 

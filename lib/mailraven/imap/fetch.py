@@ -70,7 +70,8 @@ COLUMNS: dict[bytes, tuple[bytes, Column]] = {
     b"BODYSTRUCTURE": (b"BODYSTRUCTURE %b", lambda batch: bodystructures_of(batch.records)),
 }
 FROM_NAME = frozenset({b"SAVEDATE", b"EMAILID"})
-FROM_RECORD = frozenset({b"ENVELOPE", b"BODY", b"BODYSTRUCTURE"})
+WITH_STRUCTURE = frozenset({b"BODY", b"BODYSTRUCTURE"})
+FROM_RECORD = WITH_STRUCTURE | {b"ENVELOPE"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ work. Sections of one parameter are joined (RFC 2231 §6); RFC 9051 §7.5.2 woul
 too, under a name that says that they are encoded, which no client could read.
 """
 
+from functools import lru_cache
+
 from mailraven.imap.wire import NIL, nstring, string
 from mailraven.mail.address_list import HeaderAddress, parse_address_list
 from mailraven.mail.headers import Octets, fields, unfold
@@ -16,6 +18,7 @@ _ADDRESS_FIELDS = (b"from", b"to", b"cc", b"bcc", b"sender", b"reply-to")
 _EXTENSION_FIELDS = frozenset(
     {b"content-md5", b"content-disposition", b"content-language", b"content-location"}
 )
+_KNOWN_LENGTH = 128  # octets; longer lists are rare, and must not fill the memory
 _US_ASCII = b'"charset" "us-ascii"'  # RFC 2045 §5.2
 
 
@@ -30,10 +33,11 @@ def envelope_of_fields(header: list[tuple[bytes, bytes]], limit: int = ADDRESS_L
     Of its address lists at most `limit` octets are read.
     """
     first = dict(reversed(header))
+    is_single = len(first) == len(header)
     lists = {}
     for name in _ADDRESS_FIELDS:
         if name in first:
-            value = _joined(first, header, name)
+            value = first[name] if is_single else _joined(first, header, name)
             lists[name] = _addresses(value[:limit])
             limit = max(0, limit - len(value))
     sender = lists.get(b"from", NIL)
@@ -68,8 +72,15 @@ def _joined(first: dict[bytes, bytes], header: list[tuple[bytes, bytes]], name: 
 
 def _addresses(value: bytes) -> bytes:
     """The address list of a field; NIL for an empty one."""
+    return _known_addresses(value) if len(value) <= _KNOWN_LENGTH else _rendered(value)
+
+
+def _rendered(value: bytes) -> bytes:
     rendered = b"".join([_address(address) for address in parse_address_list(value)])
     return b"(%s)" % rendered if rendered else NIL
+
+
+_known_addresses = lru_cache(1024)(_rendered)  # most mail is of few people, to one
 
 
 def _address(address: HeaderAddress) -> bytes:

@@ -6,6 +6,8 @@ A record, all integers little-endian:
     u32 header_length   i32 sent_day   i64 sent
     the four byte strings, in that order, without separators
 
+Where only the header was read (summarize_header), body and bodystructure are empty.
+
 It is read by slicing. `SUMMARY_VERSION` changes with the layout and with anything that makes the
 same message give another record.
 """
@@ -35,6 +37,7 @@ _FIELD = re.compile(  # whole, name, value; as mail.headers has it
     rb"^(([!-9;-~]++)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)\n?)", re.MULTILINE
 )
 _HEAD = Struct("<IIIIIiq")
+_NOTHING = bytes(4)  # a length of 0
 _lengths = Struct("<IIII").unpack_from  # as the record begins
 
 Record = TypeVar("Record", bytes, memoryview)
@@ -62,16 +65,39 @@ def summarize(data: Octets) -> Summary:
     """The summary of a message; never raises, whatever it is given, and is linear in it."""
     end, body_start = header_end(data, 0, len(data))
     whole = _FIELD.findall(data[:end])
+    first = {name.lower(): value for _, name, value in reversed(whole)}
+    wires = body_wires(data, parse_structure(data, first))
+    return _summary(whole, body_start, wires)
+
+
+def summarize_header(start: bytes) -> Summary | None:
+    """The same of a message that begins with `start`, without BODY and BODYSTRUCTURE.
+
+    None if the header does not end there.
+    """
+    end, body_start = header_end(start, 0, len(start))
+    if end == body_start:
+        return None
+    return _summary(_FIELD.findall(start[:end]), body_start, (b"", b""))
+
+
+def _summary(
+    whole: list[tuple[bytes, bytes, bytes]], body_start: int, wires: tuple[bytes, bytes]
+) -> Summary:
     header = [(name.lower(), value) for _, name, value in whole]
-    first = dict(reversed(header))
-    body, bodystructure = body_wires(data, parse_structure(data, first))
-    date = parse_date(first.get(b"date", b""))
+    date = parse_date(next((value for name, value in header if name == b"date"), b""))
     return Summary(
         envelope=envelope_of_fields(header),
-        body=body,
-        bodystructure=bodystructure,
+        body=wires[0],
+        bodystructure=wires[1],
         header_length=body_start,
-        headers=b"".join([field for field, name, _ in whole if name.lower() in COMMON_FIELDS]),
+        headers=b"".join(
+            [
+                field
+                for (field, _, _), (name, _) in zip(whole, header, strict=True)
+                if name in COMMON_FIELDS
+            ]
+        ),
         sent=date.seconds if date else 0,
         sent_day=date.day if date else NO_DAY,
     )
@@ -96,6 +122,11 @@ def decode_summary(record: Record) -> Summary:
         sent_of(record),
         sent_day_of(record),
     )
+
+
+def has_structure(record: bytes) -> bool:
+    """Whether BODY and BODYSTRUCTURE are in the record: no message has empty ones."""
+    return record[4:8] != _NOTHING
 
 
 def envelope_of(record: Record) -> Record:

@@ -296,9 +296,9 @@ class Mailbox:
         """The records that are cached, of the first of `uids` only; see MessageReader."""
         return self._reader.summaries(uids)
 
-    async def make_summaries(self, uids: Sequence[int]) -> list[bytes]:
-        """Records that are not cached, of the first of `uids`; b"" for what is gone."""
-        return await self._reader.make_summaries(uids)
+    async def make_summaries(self, uids: Sequence[int], *, whole: bool) -> list[bytes]:
+        """Records that are not cached, of the first of `uids`; see MessageReader."""
+        return await self._reader.make_summaries(uids, whole=whole)
 
     def close(self) -> None:
         """Give descriptors back; the object is of no use then."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from mailraven.imap.summary import encode_summary, summarize
+from mailraven.imap.summary import encode_summary, has_structure, summarize, summarize_header
 from mailraven.store.arrivals import AppendData
 from mailraven.store.cache import (
     RECORD_LIMIT,
@@ -23,6 +23,7 @@ from mailraven.store.maildir import split_name
 REMEMBER_SIZE = 64 << 10  # octets of messages that are parsed without a thread
 THREAD_SIZE = 1 << 20  # octets of messages that are parsed in a thread before the next turn
 THREAD_MESSAGES = 100  # at most so many
+HEADER_SIZE = 16 << 10  # octets; the header of nearly every message ends before
 LOOK_AGAIN = 3  # tries to find a file that another program renames under our hands
 
 
@@ -78,8 +79,8 @@ class MessageReader:
             raise MessageGone
         base = self._folder.state.bases[at]
         record = self.cache.get(base)
-        if record is None:
-            record = _summarized(self.open(uid))
+        if record is None or not has_structure(record):
+            record = _summarized(self.open(uid), whole=True)
             self.cache.put(base, record)
         return record
 
@@ -91,23 +92,24 @@ class MessageReader:
             return self.cache.get_some(state.bases[first : first + len(uids)])
         return self.cache.get_some(list(map(self._base_of, uids)))
 
-    async def make_summaries(self, uids: Sequence[int]) -> list[bytes]:
+    async def make_summaries(self, uids: Sequence[int], *, whole: bool) -> list[bytes]:
         """Make records anew and cache them, of the first of `uids`: at least one, in a thread.
 
-        A message that is gone has b"".
+        A message that is gone has b"". Unless `whole`, they may lack BODY and BODYSTRUCTURE: that
+        a client asks for ENVELOPEs is no reason to read all mail.
         """
         wanted, octets, state = list[tuple[str, str]](), 0, self._folder.state
         for uid in uids[:THREAD_MESSAGES]:
             at = state.place(uid)
             wanted.append((self._folder.path_of(at), state.bases[at]) if at >= 0 else ("", ""))
-            octets += state.sizes[at] if at >= 0 else 0
+            octets += _octets_read(state.sizes[at], whole=whole) if at >= 0 else 0
             if octets > THREAD_SIZE:
                 break
-        records = await in_thread(_make_records, self._folder.path, wanted)
+        records = await in_thread(_make_records, self._folder.path, wanted, whole)
         for number, (uid, (path, base)) in enumerate(zip(uids, wanted, strict=False)):
             if path and not records[number]:  # renamed, or gone
                 with suppress(MessageGone):
-                    records[number] = await in_thread(_summarized, self.open(uid))
+                    records[number] = await in_thread(_summarized, self.open(uid), whole)
                     self.cache.put(base, records[number])
         return records
 
@@ -166,13 +168,17 @@ def read_whole(fd: int) -> bytes:
     """All octets of an open message, which is closed then. Raises the errors of the store."""
     try:
         with store_errors():
-            size = os.fstat(fd).st_size
-            data = os.read(fd, size)
-            while len(data) < size and (more := os.read(fd, size - len(data))):
-                data += more
-            return data
+            return _octets_of(fd)
     finally:
         os.close(fd)
+
+
+def _octets_of(fd: int) -> bytes:
+    size = os.fstat(fd).st_size
+    data = os.read(fd, size)
+    while len(data) < size and (more := os.read(fd, size - len(data))):
+        data += more
+    return data
 
 
 def _remember(folder: str, messages: Iterable[tuple[str, Sequence[bytes]]]) -> None:
@@ -181,24 +187,35 @@ def _remember(folder: str, messages: Iterable[tuple[str, Sequence[bytes]]]) -> N
         append_records(folder, records)
 
 
-def _make_records(folder: str, wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+def _octets_read(size: int, *, whole: bool) -> int:
+    return size if whole else min(size, HEADER_SIZE)
+
+
+def _make_records(folder: str, wanted: Sequence[tuple[str, str]], whole: bool) -> list[bytes]:
     """The records of the messages with these paths and bases, cached too; b"" without a file."""
     with store_errors():
-        records = [_record_at(path) for path, _ in wanted]
+        records = [_record_at(path, whole) for path, _ in wanted]
     pairs = zip(wanted, records, strict=True)
     with suppress(OSError):
         append_records(folder, [encode_record(base, made) for (_, base), made in pairs if made])
     return records
 
 
-def _record_at(path: str) -> bytes:
+def _record_at(path: str, whole: bool) -> bytes:
     with suppress(FileNotFoundError, MessageGone):
-        return _summarized(_open(path))
+        return _summarized(_open(path), whole)
     return b""
 
 
-def _summarized(fd: int) -> bytes:
-    return encode_summary(summarize(read_whole(fd)))
+def _summarized(fd: int, whole: bool) -> bytes:
+    """The record of an open message, which is closed then."""
+    try:
+        with store_errors():
+            start = b"" if whole else os.pread(fd, HEADER_SIZE, 0)
+            summary = summarize_header(start) if start else None
+            return encode_summary(summary or summarize(_octets_of(fd)))
+    finally:
+        os.close(fd)
 
 
 def _open(path: str) -> int:

@@ -1,5 +1,7 @@
 """The cache record of a message."""
 
+from dataclasses import replace
+
 from mailraven.imap import summary
 
 MESSAGE = (
@@ -38,3 +40,11 @@ def test_without_a_date_there_is_no_day() -> None:
     assert summary.summarize(b"") == summary.decode_summary(
         summary.encode_summary(summary.summarize(b""))
     )
+
+
+def test_a_header_alone_gives_all_but_the_structure() -> None:
+    made = summary.summarize_header(MESSAGE[: MESSAGE.index(b"one")])
+    assert made == replace(summary.summarize(MESSAGE), body=b"", bodystructure=b"")
+    assert not summary.has_structure(summary.encode_summary(made))
+    assert summary.has_structure(summary.encode_summary(summary.summarize(MESSAGE)))
+    assert summary.summarize_header(MESSAGE[: MESSAGE.index(b"\r\none")]) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailraven.imap.summary import envelope_of
+from mailraven.imap.summary import envelope_of, has_structure
 from mailraven.store.cache import (
     NAME,
     READ_AHEAD,
@@ -124,10 +124,25 @@ def test_records_are_made_of_renamed_files_and_not_of_removed_ones(tmp_path: Pat
         (maildir / NAME).unlink()
         inbox.path(2).rename(f"{inbox.path(2)}F")
         inbox.path(3).unlink()
-        first, renamed, removed = await inbox.make_summaries([1, 2, 3])
+        first, renamed, removed = await inbox.make_summaries([1, 2, 3], whole=True)
         assert b'"0"' in bytes(envelope_of(first))
         assert b'"1"' in bytes(envelope_of(renamed))
         assert removed == b""
         assert inbox.summaries([1, 2, 3]) == [first, renamed, None]
+
+    tell(tmp_path, story)
+
+
+def test_structure_is_added_to_records_that_lack_it(tmp_path: Path) -> None:
+    async def story(store: MailStore, maildir: Path) -> None:
+        inbox = await with_messages(store, maildir, 2)
+        known = inbox.summaries([1, 2])
+        (maildir / NAME).unlink()
+        starts = await inbox.make_summaries([1, 2], whole=False)
+        assert inbox.summaries([1, 2]) == starts
+        assert list(map(envelope_of, starts)) == [envelope_of(one) for one in known if one]
+        assert not any(map(has_structure, starts))
+        assert [inbox.summary(1), *await inbox.make_summaries([2], whole=True)] == known
+        assert inbox.summaries([1, 2]) == known
 
     tell(tmp_path, story)
