@@ -51,6 +51,7 @@ PIECES = [
     b"Content-Type: multipart/mixed; boundary=b\r\n", b"Content-Type: message/rfc822\r\n",
     b'Content-Type: multipart/digest; boundary="bb"\r\n', b"Content-Type: text/html; charset=",
     b"Content-Type: ", b"Content-Transfer-Encoding: base64\r\n", b"Content-Disposition: a; b=c\r\n",
+    b"; filename*0*=utf-8''%C3", b"; filename*1=b", b"; boundary*0=b", b"; boundary*1=b",
     b"Content-Language: en,de\r\n", b"quoted-printable", b"From: ", b"To: ", b"Subject: ",
     b"Date: ", b"Sun, 22 Nov 2026 12:00:00 +0000", b"Ann <a@b>", b"<", b">", b"@", b",", b":",
     b";", b"(", b")", b'"', b"\\", b"[", b"]", b"=", b"=?utf-8?q?", b"=?gb2312?B?", b"?=", b"=C3",
