@@ -1,5 +1,6 @@
 """Sessions of imapd that cannot go on end with BYE, and nobody else's does."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -134,3 +135,20 @@ def test_a_bug_is_logged_with_its_place_and_whose_it_was_and_ends_that_session_a
     assert (told["session"], told["account"]) == ("s", "alice@example.org")
     assert "in broken" in told["traceback"]
     assert "KeyError: 'a secret of ours'" in told["traceback"]
+
+
+@pytest.mark.parametrize("command", [b"b NOOP", b"b FROB", b"b FETCH 1 FLAGS", b"b IDLE\r\nDONE"])
+def test_any_command_lets_the_time_of_silence_begin_anew(tmp_path: Path, command: bytes) -> None:
+    """RFC 9051 §5.4, Appendix E.28"""
+
+    async def story(house: ImapHouse) -> None:
+        client = await house.client()
+        connection = house.sessions[0].connection
+        connection.deadline = 0.0
+        await client.ask(command)
+        for _ in range(100):  # the session turns to its next read
+            await asyncio.sleep(0)
+        assert connection.deadline > 0.0
+        client.writer.close()
+
+    play(tmp_path, story)
