@@ -1,6 +1,9 @@
 """A real name server on loopback whose zone is a table: name and type to records or a failure."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -131,3 +134,20 @@ class DnsServer(asyncio.DatagramProtocol):
         ttl = self.manners.negative_ttl
         text = f"ns.example. hostmaster.example. 1 3600 600 86400 {ttl}"
         return dns.rrset.from_text(owner, 86400, "IN", "SOA", text)
+
+
+@contextmanager
+def dns_thread(zone: dict[tuple[str, str], Records]) -> Iterator[str]:
+    """The endpoint of a server with a loop of its own, for daemons of another process."""
+    loop = asyncio.new_event_loop()
+    server = DnsServer(zone)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield server.endpoint
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -218,6 +218,12 @@ class Inbound(Struct, frozen=True, kw_only=True):
         IPv6Network("::1/128"),
     )
     timeout: Annotated[Duration, _help("Longest wait for what others know of the sender.")] = 15
+    authenticate: Annotated[
+        Flag, _help("Whether SPF, DKIM, DMARC, ARC and the name of the client are looked at.")
+    ] = True
+    trusted_forwarders: Annotated[
+        Texts, _help("Domains whose word on mail that they forward is believed (ARC).")
+    ] = ()
 
 
 class Dnsbl(Struct, frozen=True, kw_only=True):

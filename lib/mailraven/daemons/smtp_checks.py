@@ -11,11 +11,12 @@ from pathlib import Path
 
 from mailraven.config.directory import Account
 from mailraven.daemons.dnsbl import BlockLists
+from mailraven.daemons.sender_checks import SenderChecks
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
 from mailraven.dns.resolver import Resolver
-from mailraven.mail.errors import ConfigErrors
+from mailraven.mail.errors import ConfigErrors, TemporaryError
 from mailraven.observe import log
 from mailraven.policy.facts import Facts
 from mailraven.policy.rules import RuleSet
@@ -38,6 +39,8 @@ from mailraven.spam.knowledge import (
     rules_in_force,
     shipped_model,
 )
+from mailraven.spam.known import KnownSenders
+from mailraven.spam.lists import Lists
 from mailraven.spam.records import VerdictRecords, prune_records
 
 LOOK_SECONDS = 10.0  # between two looks for new rules
@@ -78,8 +81,11 @@ class Checks:
     knowledge: Knowledge
     resolver: Resolver
     block_lists: BlockLists
+    lists: Lists
     _stamp: Stamp
+    known: KnownSenders = field(default_factory=KnownSenders)
     _pruned: str = ""
+    _noting: set[asyncio.Task[None]] = field(default_factory=set)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "score"))
 
     @classmethod
@@ -95,6 +101,7 @@ class Checks:
             Knowledge(_rules(service), shipped_model()),
             resolver,
             BlockLists(resolver, lambda: service.config.dnsbl.zones),
+            Lists.below(service.config.paths.data),
             stamp,
         )
 
@@ -140,6 +147,28 @@ class Checks:
         else:
             to = {"to": [short(event.forward_path)]} if isinstance(event, Rcpt) else {}
             self.record(transaction, {**facts, **to})
+
+    def senders(self) -> SenderChecks | None:
+        """What authenticates senders; None where that is not wanted."""
+        inbound = self.service.config.inbound
+        if not inbound.authenticate:
+            return None
+        return SenderChecks(self.resolver, frozenset(inbound.trusted_forwarders), inbound.timeout)
+
+    def wrote_to(self, transaction: Transaction) -> None:
+        """An account sent a message: its recipients are people that it knows from now on."""
+        account = transaction.origin.account
+        if account is not None:
+            addresses = [routed.path for routed in transaction.routed[:PEOPLE_LIMIT]]
+            task = asyncio.create_task(self._note(account.maildir.parent, addresses))
+            self._noting.add(task)
+            task.add_done_callback(self._noting.discard)
+
+    async def _note(self, folder: Path, addresses: list[str]) -> None:
+        try:
+            await asyncio.to_thread(self.known.add, folder, addresses, time.time())
+        except (OSError, TemporaryError) as error:
+            log.event("known-senders-failed", level="warn", error=str(error))
 
     @property
     def thresholds(self) -> Thresholds:

@@ -27,6 +27,7 @@ from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.types import TraceId
 from mailraven.observe import log
 from mailraven.policy.spam_headers import LOOK_ALIKES, is_marked
+from mailraven.senderauth.authentication_results import remove_own
 from mailraven.smtp import submission, trace_header
 from mailraven.smtp.events import Kind, Mail
 from mailraven.smtp.trace_header import Hop
@@ -68,6 +69,7 @@ class Transaction:
     mailbox: str = ""  # where it is filed; empty is INBOX
     is_judged: bool = False  # mail of strangers: the head waits for the verdict (smtp_shares.py)
     is_recorded: bool = False  # its verdict is written down
+    came_with: bytes = b""  # the header of a judged message that is in a file, as it came
     score: float | None = None  # the lowest of all recipients
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
 
@@ -87,6 +89,7 @@ class Transaction:
         """The head of a large message as it is written to its file."""
         before, header, rest = self.head(data)
         if self.is_judged:
+            self.came_with = headers.split_message(data)[0]
             return header + rest
         return (b"" if self._is_for_queue() else self._final_fields()) + before + header + rest
 
@@ -118,6 +121,7 @@ class Transaction:
             header = submission.set_right(header, submitter, self._date(), self._message_id())
         elif self.is_judged:
             header = headers.remove_fields(header, NOT_OF_STRANGERS)
+            header = remove_own(header, self.house.config.hostname)
         elif b"return-path:" in header.lower():  # only ours is true. RFC 5321 §4.4
             header = headers.remove_fields(header, RETURN_PATH)
         return self._received() + self.marks, header, rest

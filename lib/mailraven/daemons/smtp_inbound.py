@@ -7,19 +7,32 @@ the end   facts are gathered within one time limit; what is late is "not known"
 
 import asyncio
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from mailraven.config.directory import Account
+from mailraven.daemons.sender_checks import Begun, SenderChecks, Session
 from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_delivery import Transaction
-from mailraven.daemons.smtp_message import SPILL_LIMIT, Incoming
+from mailraven.daemons.smtp_facts import (
+    Source,
+    check_sender,
+    facts_of,
+    in_time,
+    source_in_file,
+    source_in_memory,
+    told,
+)
+from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_records import Failure, Outcome, judged, named
 from mailraven.daemons.smtp_routing import Routed
 from mailraven.daemons.smtp_shares import Share, file_shares, file_spilled_shares
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.policy.decision import mildest, settled, thresholds_of
-from mailraven.policy.facts import Facts, Listing
+from mailraven.policy.facts import Listing
+from mailraven.policy.identity import Sender, sender_of
 from mailraven.policy.score import Assessment, Person, judge
 from mailraven.policy.spam_headers import spam_fields
+from mailraven.senderauth.authentication_results import header_field
+from mailraven.senderauth.results import SenderResults
 from mailraven.smtp.events import Kind
 
 ALWAYS_REACHED = ("postmaster", "abuse")  # by whoever is refused, to ask why. RFC 5321 §4.5.1
@@ -33,86 +46,121 @@ class Visitor:
     checks: Checks
     peer: str
     listings: asyncio.Task[tuple[Listing, ...]]
+    senders: SenderChecks | None
+    begun: Begun | None = None
+
+    def sender(self, helo: str, reverse_path: str) -> None:
+        """MAIL was taken: what the session alone decides is asked from now on."""
+        self.forget()
+        if self.senders is not None:
+            self.begun = self.senders.begin(Session(self.peer, helo, reverse_path))
 
     async def admit(self, routed: Routed) -> None:
         """Whether the client may write to this recipient. Raises PermanentError."""
         if routed.path.partition("@")[0].lower() in ALWAYS_REACHED:
             return
-        listed = await self._listed()
+        listed = await in_time(self.listings, self._timeout)
+        if not listed or any(self._is_allowed(account) for account in routed.accounts):
+            return
         text = await self.checks.block_lists.refusal(self.peer, listed)
         if text is not None:
             raise PermanentError(550, text)
 
+    def _is_allowed(self, account: Account) -> bool:
+        """Whether somebody's list has the address of the client."""
+        reasons = self.checks.lists.reasons(Sender(self.peer), account.address)
+        return any(reason.points < 0 for reason in reasons)
+
+    def forget(self) -> None:
+        """The transaction has ended."""
+        if self.begun is not None:
+            self.begun.end()
+            self.begun = None
+
     def leave(self) -> None:
         """The connection has ended."""
+        self.forget()
         self.listings.cancel()
+
+    @property
+    def _timeout(self) -> float:
+        return self.checks.service.config.inbound.timeout
 
     async def receive(self, transaction: Transaction, incoming: Incoming) -> None:
         """Judge the message and make it durable. Raises TemporaryError, PermanentError."""
         path = incoming.file
         if path is None:
-            message = incoming.take()
-            transaction.head(message)  # loops are refused before anything else is done
+            source = source_in_memory(incoming.take())
+            transaction.head(source.beginning)  # loops are refused before anything else is done
         else:
             incoming.close()
-            message = await asyncio.to_thread(_beginning, path)
-        assessment = await self.checks.assess(message, await self._facts(transaction))
-        outcomes = self._outcomes(transaction, assessment)
+            header, size = transaction.came_with, incoming.size
+            source = await asyncio.to_thread(source_in_file, path, header, size)
+        judgement = await self._judge(transaction, source)
         transaction.is_recorded = True
-        transaction.score = min(outcome.verdict.score for outcome in outcomes)
+        transaction.score = min(one.verdict.score for one in judgement.outcomes)
         failure: Failure | None = None
         try:
-            _refuse_if_all_do(outcomes)
-            shares = shares_of(transaction, outcomes)
-            await (
-                file_spilled_shares(transaction, shares, path)
-                if path
-                else file_shares(transaction, shares, message)
-            )
+            _refuse_if_all_do(judgement.outcomes)
+            shares = shares_of(transaction, judgement)
+            if path is None:
+                await file_shares(transaction, shares, source.beginning)
+            else:
+                await file_spilled_shares(transaction, shares, path)
         except (TemporaryError, PermanentError) as error:
             failure = error
             raise
         finally:
-            facts = {**named(message), **judged(outcomes, assessment, failure)}
-            self.checks.record(transaction, facts)
+            facts = judged(judgement.outcomes, judgement.assessment, failure)
+            auth = {"auth": told(judgement.results)}
+            self.checks.record(transaction, {**named(source.beginning), **facts, **auth})
 
-    async def _listed(self) -> tuple[Listing, ...]:
-        """The block lists that have the client, as far as is known in time."""
-        timeout = self.checks.service.config.inbound.timeout
-        done, _ = await asyncio.wait([self.listings], timeout=timeout)
-        return self.listings.result() if done else ()
-
-    async def _facts(self, transaction: Transaction) -> Facts:
-        origin = transaction.origin
-        return Facts(
-            client_ip=origin.peer,
-            helo=origin.helo,
-            tls=bool(origin.tls[1]),
-            mail_from=transaction.mail.reverse_path,
-            recipients=tuple(routed.path for routed in transaction.routed),
-            received_at=int(transaction.began),
-            dnsbl=await self._listed(),
+    async def _judge(self, transaction: Transaction, source: Source) -> "Judgement":
+        begun, self.begun = self.begun, None
+        senders = self.senders or SenderChecks(self.checks.resolver, frozenset())
+        results, listings = await asyncio.gather(
+            check_sender(senders, begun, source), in_time(self.listings, self._timeout)
         )
-
-    def _outcomes(self, transaction: Transaction, assessment: Assessment) -> list[Outcome]:
-        found = [self._outcome(transaction, one, assessment) for one in each(transaction.routed)]
+        facts = facts_of(transaction, results, listings)
+        sender = sender_of(source.header, facts)
+        assessment = await self.checks.assess(source.beginning, facts)
+        found = [
+            self._outcome(transaction, one, sender, assessment) for one in each(transaction.routed)
+        ]
         actions = settled([outcome.verdict.action for outcome in found])
-        return [replace(one, action=action) for one, action in zip(found, actions, strict=True)]
+        outcomes = [replace(one, action=action) for one, action in zip(found, actions, strict=True)]
+        return Judgement(outcomes, assessment, results)
 
-    def _outcome(self, transaction: Transaction, routed: Routed, assessment: Assessment) -> Outcome:
-        scores, directory = (0.0, 0.0), transaction.house.directory
-        for account in routed.accounts:
-            scores = directory.scores(account.address)
+    def _outcome(
+        self, transaction: Transaction, routed: Routed, sender: Sender, assessment: Assessment
+    ) -> Outcome:
+        scores, account = (0.0, 0.0), ""
+        knows = False
+        for one in routed.accounts:
+            account, scores = one.address, transaction.house.directory.scores(one.address)
+            folder = one.maildir.parent
+            knows = any(self.checks.known.has(folder, address) for address in sender.proved)
         thresholds = thresholds_of(scores, self.checks.thresholds)
-        verdict = judge(assessment, Person(), thresholds)
+        person = Person(knows, self.checks.lists.reasons(sender, account))
+        verdict = judge(assessment, person, thresholds)
         return Outcome(routed, verdict, thresholds, verdict.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that came of looking at a message."""
+
+    outcomes: list[Outcome]
+    assessment: Assessment
+    results: SenderResults | None
 
 
 def visitor_of(checks: Checks, kind: Kind, peer: str) -> Visitor | None:
     """A visitor, if mail that `peer` brings is checked: not that of users and of our own queue."""
     if kind != "smtp" or not checks.apply_to(peer):
         return None
-    return Visitor(checks, peer, asyncio.create_task(checks.block_lists.look_up(peer)))
+    listings = asyncio.create_task(checks.block_lists.look_up(peer))
+    return Visitor(checks, peer, listings, checks.senders())
 
 
 def each(whole: list[Routed]) -> list[Routed]:
@@ -127,9 +175,12 @@ def each(whole: list[Routed]) -> list[Routed]:
     return list(found.values())
 
 
-def shares_of(transaction: Transaction, outcomes: list[Outcome]) -> list[Share]:
+def shares_of(transaction: Transaction, judgement: Judgement) -> list[Share]:
     """Who gets the message alike. What is spam is not sent on to others where an account here
     keeps it; for an address that only sends on, it goes on, marked."""
+    outcomes, before = judgement.outcomes, b""
+    if judgement.results is not None:
+        before = header_field(judgement.results, transaction.house.config.hostname)
     kept = {outcome.routed.path for outcome in outcomes if outcome.routed.accounts}
     folder = transaction.house.config.spam.quarantine
     groups: dict[tuple[bytes, str], list[Routed]] = {}
@@ -139,7 +190,7 @@ def shares_of(transaction: Transaction, outcomes: list[Outcome]) -> list[Share]:
         if is_spam and not is_local and one.routed.path in kept:
             is_whole = False
             continue
-        marks = spam_fields(replace(one.verdict, action=one.action), one.thresholds)
+        marks = before + spam_fields(replace(one.verdict, action=one.action), one.thresholds)
         groups.setdefault((marks, folder if is_spam and is_local else ""), []).append(one.routed)
     if len(groups) == 1 and is_whole:
         ((marks, mailbox),) = groups
@@ -154,8 +205,3 @@ def _refuse_if_all_do(outcomes: list[Outcome]) -> None:
     told = ", ".join(reason.rule for reason in reasons[:REASONS_TOLD])
     score = outcomes[0].verdict.score
     raise PermanentError(550, f"5.7.1 refused as spam, score {score:.1f} ({told})")
-
-
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(SPILL_LIMIT)

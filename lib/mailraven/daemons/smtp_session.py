@@ -250,7 +250,9 @@ class SmtpSession:
             account,
         )
         self.transaction = Transaction(self.house, origin, event, new_trace())
-        self.transaction.is_judged = self.visitor is not None
+        if self.visitor is not None:
+            self.transaction.is_judged = True
+            self.visitor.sender(self.engine.helo, reverse_path)
         self.engine.reply(250, "2.1.0 ok")
 
     async def _rcpt(self, event: Rcpt) -> None:
@@ -312,6 +314,7 @@ class SmtpSession:
             results = await self._file(transaction, incoming)
         if self.checks is not None and self.kind != "lmtp" and not transaction.is_recorded:
             self.checks.record(transaction, {"at": "message", "action": "accept"})
+            self.checks.wrote_to(transaction)
         trace, size = transaction.trace, incoming.size
         self._forget_message()
         good = results.count(None)

@@ -34,6 +34,7 @@ points = 80
 field = "X-Test"
 match = "refuse"
 """
+CHECKED = {"inbound_exempt": "", "inbound_authenticate": "false"}
 LIMIT = 1 << 20  # above it a message is written to a file
 
 
@@ -52,7 +53,7 @@ def running_house() -> Iterator[Demo]:
         (demo.etc / "spam.d" / "test.toml").write_text(RULES)
         carol = demo.root / "domains" / DOMAIN / "accounts" / "carol.toml"
         carol.write_text("quarantine_score = 200\n")
-        with running(demo, "authd", "smtpd", message_size="3M", inbound_exempt=""):
+        with running(demo, "authd", "smtpd", message_size="3M", **CHECKED):
             yield demo
 
 

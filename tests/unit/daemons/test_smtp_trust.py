@@ -1,0 +1,161 @@
+"""Whom people trust: lists and those they wrote to count for senders that are proved, only."""
+
+import json
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from mailraven.ops.demo import Demo
+from peers.patience import wait_for
+from servers.dns_server import Records, dns_thread
+from transcripts.live import DOMAIN, running
+from unit.daemons.smtp_house import alice, answer_to, mailbox, new_house, stranger
+
+PROVED, OTHER = "127.0.0.5", "127.0.0.6"
+ZONE: dict[tuple[str, str], Records] = {
+    ("example.net", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
+    ("strict.example", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
+    ("_dmarc.strict.example", "TXT"): ['"v=DMARC1; p=reject"'],
+}
+RULES = """
+[test-quarantine]
+description = "a word of this test"
+points = 9
+field = "X-Test"
+match = "quarantine"
+"""
+
+
+def mail(author: str = "x@example.net", extra: bytes = b"") -> bytes:
+    return (
+        b"From: Xenia <" + author.encode() + b">\r\nTo: bob@example.org\r\nSubject: lunch\r\n"
+        b"Date: " + formatdate().encode() + b"\r\nMessage-ID: <1@example.net>\r\n"
+        b"X-Test: quarantine\r\n" + extra + b"\r\nhello, see you at noon\r\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def running_house() -> Iterator[Demo]:
+    with new_house(14) as demo, dns_thread(ZONE) as endpoint:
+        (demo.etc / "spam.d").mkdir()
+        (demo.etc / "spam.d" / "test.toml").write_text(RULES)
+        with running(demo, "authd", "smtpd", inbound_exempt="", dns_resolvers=endpoint):
+            yield demo
+
+
+@pytest.fixture
+def house(running_house: Demo) -> Iterator[Demo]:
+    yield running_house
+    for path in running_house.root.glob(f"mail/{DOMAIN}/*/Maildir/**/new/*"):
+        path.unlink()
+    for name in ("allow", "block", "known-senders"):
+        for path in running_house.root.rglob(name):
+            path.unlink()
+
+
+def bring(house: Demo, source: str, message: bytes, *to: str, sender: str = "x@example.net") -> str:
+    with stranger(house, source) as smtp:
+        return answer_to(smtp, sender, [f"{one}@{DOMAIN}" for one in to], message)
+
+
+def listed(house: Demo, folder: str, word: str, entry: str) -> None:
+    path = house.root / folder / word
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{entry}  # a note\n")
+
+
+def junk(house: Demo, local: str) -> list[bytes]:
+    folder = house.root / "mail" / DOMAIN / local / "Maildir" / ".Junk" / "new"
+    return [path.read_bytes() for path in folder.iterdir()]
+
+
+def last_record(house: Demo) -> str:
+    (path,) = (house.root / "verdicts").glob("*.jsonl")
+    return path.read_text().splitlines()[-1]
+
+
+FOLDERS = [f"mail/{DOMAIN}/bob", f"domains/{DOMAIN}", "lists"]
+
+
+@pytest.mark.req("FR-018")
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("entry", ["x@example.net", "example.net", PROVED, "127.0.0.4/31"])
+def test_an_allowed_sender_who_is_proved_comes_in(house: Demo, folder: str, entry: str) -> None:
+    listed(house, folder, "allow", entry)
+    assert bring(house, PROVED, mail(), "bob").startswith("250 ")
+    assert len(mailbox(house, "bob")) == 1
+
+
+@pytest.mark.req("FR-018")
+def test_an_allowed_sender_who_is_not_proved_does_not(house: Demo) -> None:
+    listed(house, FOLDERS[0], "allow", "example.net")
+    assert bring(house, OTHER, mail(), "bob").startswith("250 ")
+    assert len(junk(house, "bob")) == 1
+    assert "but nothing proves that x@example.net sent it" in last_record(house)
+
+
+@pytest.mark.req("FR-018")
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("entry", ["x@example.net", "example.net", OTHER])
+def test_a_blocked_sender_is_refused_proved_or_not(house: Demo, folder: str, entry: str) -> None:
+    listed(house, folder, "block", entry)
+    assert bring(house, OTHER, mail(), "bob").startswith("550 5.7.1 ")
+
+
+def test_the_account_has_the_last_word(house: Demo) -> None:
+    listed(house, "lists", "block", "example.net")
+    listed(house, FOLDERS[0], "allow", "x@example.net")
+    assert bring(house, PROVED, mail(), "bob", "carol").startswith("250 ")
+    assert [len(mailbox(house, one)) for one in ("bob", "carol")] == [1, 0]
+    assert len(junk(house, "carol")) == 1
+
+
+def test_an_entry_for_everybody_counts_for_nothing(house: Demo) -> None:
+    listed(house, "lists", "block", "0.0.0.0/0")
+    assert bring(house, OTHER, mail(), "bob").startswith("250 ")
+
+
+@pytest.mark.req("US3.4")
+def test_people_that_an_account_wrote_to_have_no_content_held_against_them(house: Demo) -> None:
+    with alice(house) as smtp:
+        message = mail(f"alice@{DOMAIN}")
+        assert answer_to(smtp, f"alice@{DOMAIN}", ["X@example.net"], message).startswith("250 ")
+    known = house.root / "mail" / DOMAIN / "alice" / "known-senders"
+    wait_for("a note of the recipient", lambda: known.exists() and known.read_text())
+    assert bring(house, PROVED, mail(), "alice", "bob").startswith("250 ")
+    (stored,) = mailbox(house, "alice")
+    assert b"\tknown-sender=-" in stored
+    (other,) = junk(house, "bob")
+    assert b"known-sender" not in other  # whom alice writes to is not bob's business
+    assert bring(house, OTHER, mail(), "alice").startswith("250 ")
+    assert len(junk(house, "alice")) == 1  # anybody can take a name
+
+
+def test_one_field_tells_the_results_and_one_in_our_name_is_taken_out(house: Demo) -> None:
+    forged = b"Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=evil\r\n"
+    foreign = b"Authentication-Results: relay.example; spf=neutral smtp.mailfrom=x\r\n"
+    bring(house, PROVED, mail(extra=forged + foreign), "bob")
+    (stored,) = junk(house, "bob")
+    assert stored.count(b"Authentication-Results: mx.example.org;") == 1
+    assert b"spf=pass " in stored
+    assert b"evil" not in stored
+    assert foreign in stored
+
+
+def test_the_policy_of_the_author_s_domain_is_honoured(house: Demo) -> None:
+    message = mail("boss@strict.example").replace(b"quarantine", b"nothing")
+    refused = bring(house, OTHER, message, "bob")
+    assert refused.startswith("550 5.7.1 refused as spam")
+    assert "dmarc-reject" in refused
+    assert json.loads(last_record(house))["auth"]["dmarc"] == "fail"
+    good = bring(house, PROVED, message, "bob", sender="boss@strict.example")
+    assert good.startswith("250 ")
+
+
+def test_a_file_that_is_not_text_does_not_stop_mail(house: Demo, tmp_path: Path) -> None:
+    path = house.root / "lists" / "block"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xff\xfe\n@@@\n300.1.1.1\n//\n" + b"x" * 100_000)
+    assert bring(house, PROVED, mail(), "bob").startswith("250 ")
