@@ -11,7 +11,7 @@ FLOORS = (  # from the ground up; rooms of one floor do not know each other
     {"mail"},
     {"smtp", "imap", "senderauth", "policy"},
     {"config", "observe", "files", "dns"},
-    {"store", "queue", "auth", "limits", "spam", "acme", "backup"},
+    {"store", "queue", "auth", "limits", "spam", "acme", "backup", "reports"},
     {"ops"},
     {"web", "cli"},
     {"daemons"},

@@ -84,6 +84,10 @@ class Paths(Struct, frozen=True, kw_only=True):
         return self.data / "spool"
 
     @property
+    def dmarc_reports(self) -> Path:
+        return self.data / "reports" / "dmarc"
+
+    @property
     def verdicts(self) -> Path:
         return self.data / "verdicts"
 

@@ -30,6 +30,18 @@ def give_to_daemons(folder: Path) -> None:
         os.chown(folder, user.pw_uid, user.pw_gid)
 
 
+def become_owner_of(folder: Path) -> None:
+    """Go on as the owner of `folder`, for good, if root asks: what is made from now on is theirs
+    from the first moment, as a daemon that waits for it needs it."""
+    if os.geteuid() != 0:
+        return
+    status = folder.stat()
+    if status.st_uid != 0:
+        os.setgroups([])
+        os.setgid(status.st_gid)
+        os.setuid(status.st_uid)
+
+
 @contextmanager
 def editing(folder: Path) -> Iterator[None]:
     """Hold the lock that everybody who changes files of `folder` takes; root shares it, too."""
