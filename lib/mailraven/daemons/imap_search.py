@@ -28,7 +28,7 @@ from mailraven.imap.search import (
     sieve,
 )
 from mailraven.imap.search_grams import query_of
-from mailraven.imap.search_keys import And, SearchKey, asks_modseq
+from mailraven.imap.search_keys import And, Modseq, SearchKey, asks_modseq, mapped
 from mailraven.imap.search_results import (
     Returned,
     chosen,
@@ -41,6 +41,7 @@ from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.headers import header_end, split_message
 from mailraven.store.errors import MessageGone, store_errors
 from mailraven.store.mailbox import Mailbox
+from mailraven.store.state import MailboxState
 
 DEFAULT_RETURN = Returned(frozenset({b"ALL"}))  # of IMAP4rev2. RFC 9051 §6.4.4
 SLICE = 25  # messages that are opened together and searched in one thread
@@ -154,7 +155,7 @@ async def matching_among(
 async def _matching(
     session: Session, mailbox: Mailbox, view: SearchView, key: SearchKey
 ) -> list[int]:
-    places, rest = narrow(key, view)
+    places, rest = narrow(mapped(key, partial(_trusting, mailbox.state)), view)
     if rest is None:
         return places
     query = query_of(rest)  # before columns settle parts of it, of which an index knows nothing
@@ -187,6 +188,12 @@ async def _matching(
             await session.breathe()
             await session.connection.drain()  # ends here if nobody waits for the rest
     return found
+
+
+def _trusting(state: MailboxState, key: SearchKey) -> SearchKey:
+    """Who may know of changes that were lost with the power needs to hear of all messages."""
+    is_lost = isinstance(key, Modseq) and (state.is_lost(key.since) or state.is_lost(key.since - 1))
+    return Modseq(0) if is_lost else key
 
 
 async def _worth_reading(

@@ -17,11 +17,11 @@ from mailraven.imap.search_keys import (
     Not,
     Numbers,
     Older,
-    Or,
     SearchKey,
     Uids,
     Younger,
     leaves,
+    mapped,
 )
 from mailraven.imap.sequence import (
     SAVED,
@@ -152,7 +152,7 @@ def _changes_unseen(leaf: SearchKey) -> bool:
 
 def with_uids(key: SearchKey, uids: Sequence[int], saved: Sequence[int]) -> SearchKey:
     """`key` with what message numbers and "$" mean now as UIDs. RFC 5267 §4.3"""
-    return _mapped(key, partial(_as_uids, uids=uids, saved=saved))
+    return mapped(key, partial(_as_uids, uids=uids, saved=saved))
 
 
 def _as_uids(key: SearchKey, uids: Sequence[int], saved: Sequence[int]) -> SearchKey:
@@ -184,22 +184,11 @@ def with_last(key: SearchKey, last: int) -> SearchKey:
     def settle(inner: SearchKey) -> SearchKey:
         return Uids(_starless(inner.uids, last)) if isinstance(inner, Uids) else inner
 
-    return _mapped(key, settle)
+    return mapped(key, settle)
 
 
 def _starless(uids: SequenceSet, last: int) -> SequenceSet:
     return tuple((low or last, high or last) for low, high in uids)
-
-
-def _mapped(key: SearchKey, change: Callable[[SearchKey], SearchKey]) -> SearchKey:
-    match key:
-        case Not(inner):
-            return Not(_mapped(inner, change))
-        case Or(left, right):
-            return Or(_mapped(left, change), _mapped(right, change))
-        case And(keys):
-            return And(tuple(_mapped(inner, change) for inner in keys))
-    return change(key)
 
 
 def numbering(uids: Sequence[int], exists: int) -> Number:

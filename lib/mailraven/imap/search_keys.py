@@ -1,6 +1,6 @@
 """The keys of SEARCH, one frozen dataclass each (RFC 3501 §6.4.4, RFC 5032)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mailraven.imap.sequence import SequenceSet
@@ -194,3 +194,15 @@ def leaves(key: SearchKey) -> Iterator[SearchKey]:
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ is among the keys: then the answer tells the highest one."""
     return any(isinstance(leaf, Modseq) for leaf in leaves(key))
+
+
+def mapped(key: SearchKey, change: Callable[[SearchKey], SearchKey]) -> SearchKey:
+    """`key` with each of its leaves as `change` makes it."""
+    match key:
+        case Not(inner):
+            return Not(mapped(inner, change))
+        case Or(left, right):
+            return Or(mapped(left, change), mapped(right, change))
+        case And(keys):
+            return And(tuple(mapped(inner, change) for inner in keys))
+    return change(key)

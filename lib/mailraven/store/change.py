@@ -66,7 +66,7 @@ def _set_slice(
             if at < 0:
                 continue
             since = change.unchanged_since
-            if since is not None and state.modseqs[at] > since:
+            if since is not None and (state.modseqs[at] > since or state.is_lost(since)):
                 result.failed.append(uid)
                 continue
             mask = change.applied_to(state.masks[at])

@@ -237,8 +237,11 @@ class MailboxState:
         Else 0: it may have been told of changes that never were, and needs to hear everything.
         (Not known is who had been told more than its MODSEQ says, because VANISHED was waiting.)
         """
-        is_lost = any(after < since < before for after, before in self.lost)
-        return 0 if is_lost or since > self.highest_modseq else since
+        return 0 if self.is_lost(since) or since > self.highest_modseq else since
+
+    def is_lost(self, modseq: int) -> bool:
+        """Whether who stands at `modseq` may know of changes that never were."""
+        return any(after < modseq < before for after, before in self.lost)
 
     def count(self, mask: int, messages: int) -> None:
         """Count so many more (or fewer, below 0) messages with the flags `mask`."""
