@@ -15,6 +15,7 @@ from mailraven.imap.search_text import folded_needle
 from mailraven.store.mailbox import Mailbox
 
 READ_AT_ONCE = 500  # messages
+LONG_WORK = 200_000  # keys times messages that are settled on the loop
 FEW = 100  # messages: so many are always read for a column, however few are asked for
 
 
@@ -93,16 +94,19 @@ async def header_columns(
     session: Session, mailbox: Mailbox, key: SearchKey, uids: Sequence[int]
 ) -> SearchKey:
     """`key` with what columns can answer settled for these `uids`, all of a view."""
-    names = set(map(_name_of, header_keys(key)))
-    known = await _all(session, mailbox, names)
+    asked = header_keys(key)
+    known = await _all(session, mailbox, set(map(_name_of, asked)))
+    places = {name: held.entries(uids) for name, held in known.items()}
 
     def settle(inner: SearchKey) -> Settled:
-        held = known[_name_of(inner)]
-        found, entries = _matching_entries(held.column, inner), held.entries(uids)
+        name = _name_of(inner)
+        found, entries = _matching_entries(known[name].column, inner), places[name]
         if isinstance(entries, range):
             return Settled(found[: len(entries)])
         return Settled(bytes([entry >= 0 and found[entry] for entry in entries]))
 
+    if len(asked) * len(uids) > LONG_WORK:
+        return await asyncio.to_thread(header_settled, key, settle)
     return header_settled(key, settle)
 
 

@@ -19,6 +19,7 @@ from mailraven.imap.commands import Search
 from mailraven.imap.errors import Refusal
 from mailraven.imap.search import (
     CHARSETS,
+    Narrowed,
     SearchView,
     marked,
     matches,
@@ -28,7 +29,16 @@ from mailraven.imap.search import (
     sieve,
 )
 from mailraven.imap.search_grams import query_of
-from mailraven.imap.search_keys import And, Modseq, SearchKey, asks_modseq, mapped
+from mailraven.imap.search_keys import (
+    And,
+    EmailId,
+    Modseq,
+    SavedDays,
+    SearchKey,
+    asks_modseq,
+    leaves,
+    mapped,
+)
 from mailraven.imap.search_results import (
     Returned,
     chosen,
@@ -47,6 +57,7 @@ DEFAULT_RETURN = Returned(frozenset({b"ALL"}))  # of IMAP4rev2. RFC 9051 §6.4.4
 SLICE = 25  # messages that are opened together and searched in one thread
 SLICE_SIZE = 1 << 20  # octets of these messages, unless one alone has more
 FEW = 25  # messages: so many records are sooner read than found in columns of the whole mailbox
+LONG_WORK = 200_000  # keys times messages: about 10 ms
 RECORDS = 500  # messages whose records are asked for together
 BAD_CHARSET = f"[BADCHARSET ({b' '.join(CHARSETS).decode()})] unknown charset"
 HEADER_SIZE = 16 << 10  # octets read when only the header is wanted
@@ -155,13 +166,13 @@ async def matching_among(
 async def _matching(
     session: Session, mailbox: Mailbox, view: SearchView, key: SearchKey
 ) -> list[int]:
-    places, rest = narrow(mapped(key, partial(_trusting, mailbox.state)), view)
+    places, rest = await _narrowed(mapped(key, partial(_trusting, mailbox.state)), view)
     if rest is None:
         return places
     query = query_of(rest)  # before columns settle parts of it, of which an index knows nothing
     if len(view.uids) > FEW and worthwhile(session, mailbox, rest, len(places)):
         settled = await header_columns(session, mailbox, rest, view.uids)
-        places, rest = narrow(And((marked(places, len(view.uids)), settled)), view)
+        places, rest = await _narrowed(And((marked(places, len(view.uids)), settled)), view)
         if rest is None:
             return places
     found: list[int] = []
@@ -188,6 +199,13 @@ async def _matching(
             await session.breathe()
             await session.connection.drain()  # ends here if nobody waits for the rest
     return found
+
+
+async def _narrowed(key: SearchKey, view: SearchView) -> Narrowed:
+    """What the columns tell; off the loop where many keys meet many messages."""
+    if sum(1 for _ in leaves(key)) * len(view.uids) > LONG_WORK:
+        return await asyncio.to_thread(narrow, key, view)
+    return narrow(key, view)
 
 
 def _trusting(state: MailboxState, key: SearchKey) -> SearchKey:
@@ -278,6 +296,8 @@ def _nothing(place: int) -> bytes:
 def _search_view(selected: Selected, key: SearchKey) -> SearchView:
     """The columns at the places of the session's view."""
     mailbox = selected.mailbox
+    asks_names = any(isinstance(leaf, EmailId | SavedDays) for leaf in leaves(key))
+    names = selected.names() if asks_names else ()  # now: a thread may ask for them
     return SearchView(
         selected.view.uids[: selected.view.exists],
         selected.column(mailbox.masks),
@@ -291,5 +311,5 @@ def _search_view(selected: Selected, key: SearchKey) -> SearchView:
         int(time.time()),
         selected.saved,
         selected.column(mailbox.modseqs) if asks_modseq(key) else (),
-        selected.names,
+        lambda: names,
     )
