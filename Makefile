@@ -21,7 +21,7 @@ TOOLS := mandoc systemd procps
 # What `make bench` compares with, beside Postfix.
 RIVALS := dovecot-imapd dovecot-lmtpd
 
-.PHONY: setup run test check peers crash fuzz bench spam-report clients lint-units requirements lock clean
+.PHONY: setup run test check live peers crash fuzz bench spam-report clients lint-units requirements lock clean
 
 setup: $(VENV)/.setup
 
@@ -50,6 +50,10 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	@tests/install-debian $(TOOLS)
 	$(PYTEST) tests/unit tests/transcripts
+
+# Daemons at work, by tests that take seconds.
+live: $(VENV)/.dev
+	$(PYTEST) tests/live
 
 peers: $(VENV)/.dev
 	@tests/install-debian $(PEERS)

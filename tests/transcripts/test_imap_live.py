@@ -1,4 +1,6 @@
-"""Every dialogue of tests/transcripts/imap against imapd: whole, split, over TLS and COMPRESS.
+"""Every dialogue of tests/transcripts/imap against imapd: whole, over TLS and COMPRESS.
+
+tests/live plays them again split at every octet, and against two workers.
 
 `# kind: greeting` starts with the server's greeting; alice@example.org has the password "secret".
 Otherwise each dialogue has an account of its own and begins logged in. Directions:
@@ -29,7 +31,7 @@ from transcripts.runner import Link, SocketLink, Transcript, load, play
 
 FOLDER = Path(__file__).parent / "imap"
 TRANSCRIPTS = [load(path) for path in sorted(FOLDER.glob("*.txt"))]
-WAYS = ["whole", "split", "tls", "deflate", "workers"]
+WAYS = ["whole", "tls", "deflate"]
 MESSAGES = {
     "1": b"From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: first\r\n"
     b"Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nHello Bob.\r\n",
@@ -49,17 +51,6 @@ def house() -> Iterator[Demo]:
     high, low = divmod(os.getpid() & 0xFFFF, 256)
     demo = make_house(root / "house", f"127.2.{high}.{low}")
     with running(demo, "authd", "imapd"):
-        yield demo
-    shutil.rmtree(root)
-
-
-@pytest.fixture(scope="module")
-def crowd() -> Iterator[Demo]:
-    """The same with two workers: the sessions of a dialogue meet either of them."""
-    root = Path(tempfile.mkdtemp(prefix="mailraven-imap."))
-    high, low = divmod(os.getpid() & 0xFFFF, 256)
-    demo = make_house(root / "house", f"127.14.{high}.{low}")
-    with running(demo, "authd", "imapd", imap_workers="2"):
         yield demo
     shutil.rmtree(root)
 
@@ -166,11 +157,8 @@ def _name(transcript: Transcript) -> str:
 @pytest.mark.req("US5.4", "FR-036", "FR-037", "FR-038", "FR-039", "FR-040", "FR-042", "US5.2")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=_name)
-def test_imapd_speaks_as_written(
-    house: Demo, crowd: Demo, transcript: Transcript, way: str
-) -> None:
+def test_imapd_speaks_as_written(house: Demo, transcript: Transcript, way: str) -> None:
     if not transcript.allows(way):
         way = "whole"
-    account = make_account(crowd if way == "workers" else house)
-    chunk = 1 if way == "split" else 0
-    play(transcript, lambda: connect(account, transcript, way), chunk, account.direct)
+    account = make_account(house)
+    play(transcript, lambda: connect(account, transcript, way), 0, account.direct)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from live.test_queued_bad_servers import babble
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Flight
 from mailraven.daemons.settling import settle
@@ -21,7 +22,6 @@ from mailraven.queue.progress import Attempt, record
 from mailraven.queue.spool import Spool
 from servers.queue_house import QueueHouse
 from servers.smtp_server import SmtpServer
-from unit.daemons.test_queued_bad_servers import babble
 
 CONFIG = Config(hostname="mx.example.org")
 RELAYED = Attempt("relayed", Answer("250 ok"))
