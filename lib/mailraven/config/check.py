@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 from mailraven.config.schema import Config
 from mailraven.config.toml_text import KeyPath
+from mailraven.config.units import split_endpoint
+from mailraven.config.widths import demand_narrow
 
 
 def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Key and sentence for each contradiction."""
     yield from _ports_taken_twice(config)
+    yield from _careless_limits(config)
     queue = config.queue
     if queue.smarthost_user and not queue.smarthost_password:
         yield ("queue", "smarthost_user"), "needs smarthost_password, too"
@@ -19,6 +22,20 @@ def contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("queue", "smarthost_tls"), why
     if queue.delay_notice >= queue.lifetime:
         yield ("queue", "delay_notice"), "is not shorter than queue.lifetime"
+
+
+def _careless_limits(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for network in config.limits.exempt:
+        try:
+            demand_narrow(network)
+        except ValueError as error:
+            yield ("limits", "exempt"), str(error)
+    store = config.limits.store
+    if store and not store.startswith("/"):
+        try:
+            split_endpoint(store)
+        except ValueError as error:
+            yield ("limits", "store"), f"{error}, nor the path of a socket"
 
 
 def _ports_taken_twice(config: Config) -> Iterator[tuple[KeyPath, str]]:

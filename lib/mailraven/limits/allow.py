@@ -15,17 +15,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from mailraven.config.names import domain_name
 from mailraven.config.rates import Rate
 from mailraven.config.units import RATES, Network, sentence_of
+from mailraven.config.widths import demand_narrow
 from mailraven.mail.errors import ConfigError, ConfigErrors
 
 LONGEST = timedelta(days=366)  # an exemption that nobody remembers is a hole
-WIDEST = {4: 16, 6: 32}  # bits of a public network; wider ones are half the world
-WIDEST_PRIVATE = {4: 8, 6: 7}
 KEYS = frozenset({"who", "owner", "reason", "expires", "rates"})
 
 Rates = tuple[Rate, ...]
@@ -167,8 +166,5 @@ def _network(text: str) -> Network:
         raise ValueError(
             f"{text!r} is no network and no account (write 192.0.2.0/28 or alice@example.org)"
         ) from None
-    version = 4 if isinstance(network, IPv4Network) else 6
-    widest = (WIDEST_PRIVATE if network.is_private else WIDEST)[version]
-    if network.prefixlen < widest:
-        raise ValueError(f"{text} is too wide to be without limits: /{widest} is the widest")
+    demand_narrow(network)
     return network

@@ -28,7 +28,10 @@ def command(*words: bytes) -> bytes:
 
 async def read_reply(reader: asyncio.StreamReader, depth: int = 0) -> Reply:
     """The next reply; raises StoreError for an error, OSError for what is none."""
-    line = await reader.readline()
+    try:
+        line = await reader.readline()
+    except ValueError:  # longer than LINE_LIMIT
+        raise ConnectionResetError("the store says too much") from None
     if not line.endswith(b"\r\n") or depth > DEPTH_LIMIT:
         raise ConnectionResetError("the store hung up")
     kind, rest = line[:1], line[1:-2]

@@ -78,7 +78,7 @@ def test_every_port_and_address_can_be_chosen(tmp_path: Path) -> None:
 def test_every_key_can_come_from_the_environment(tmp_path: Path, section: str, key: Field) -> None:
     samples = {
         "score": "7.5",
-        "text": "a b",
+        "text": "/a b",
         "secret": "s3cret#\"'",
         "host name": "mx.example.net",
         "size": "7M",
