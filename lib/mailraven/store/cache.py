@@ -25,8 +25,9 @@ from mailraven.imap.summary import SUMMARY_VERSION, encode_summary, summarize
 
 NAME = "mailraven.cache"
 MAGIC = b"\xc5mR" + bytes([SUMMARY_VERSION])  # what another version wrote is skipped
-RECORD_LIMIT = 1 << 20  # octets; a longer record is made again whenever it is asked for
-QUICK_PARTS = 1000  # lines that may begin a part, each some 10 µs
+RECORD_LIMIT = (
+    2 << 20
+)  # octets, 10,000 parts; a longer record is made again whenever it is asked for
 READ_AHEAD = 1 << 18  # octets read at once when records are asked for in the order of the file
 COMPACT_RECORDS = 1000  # beyond two per message that make a new file worth its writing
 SCAN_CHUNK = 1 << 22  # octets
@@ -48,12 +49,7 @@ def encode_record(base: str, record: bytes) -> bytes:
 
 
 def make_record(base: str, message: bytes) -> bytes:
-    """What to append for `message` (CRLF line ends), which has the unique part `base`.
-
-    b"" for one of very many parts: whoever delivers must not spend a tenth of a second on it.
-    """
-    if message.count(b"\n--") > QUICK_PARTS:
-        return b""
+    """What to append for `message` (CRLF line ends), which has the unique part `base`."""
     return encode_record(base, encode_summary(summarize(message)))
 
 

@@ -9,14 +9,12 @@ import pytest
 from mailraven.imap.summary import envelope_of, has_structure
 from mailraven.store.cache import (
     NAME,
-    QUICK_PARTS,
     READ_AHEAD,
     RECORD_LIMIT,
     Cache,
     append_records,
     compact_cache,
     encode_record,
-    make_record,
 )
 from mailraven.store.mailstore import MailStore
 from unit.store.boxes import tell, with_messages
@@ -99,12 +97,6 @@ def test_compaction_keeps_what_is_asked_for(folder: Path) -> None:
 
 def test_a_record_too_long_is_not_kept() -> None:
     assert encode_record("base", bytes(RECORD_LIMIT + 1)) == b""
-
-
-def test_a_message_of_very_many_parts_is_left_to_those_who_ask_for_it() -> None:
-    header = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-    assert make_record("base", header + b"--b\r\n" * (QUICK_PARTS - 1))
-    assert make_record("base", header + b"--b\r\n" * (QUICK_PARTS + 2)) == b""
 
 
 def test_records_come_together_up_to_a_bound(tmp_path: Path) -> None:
