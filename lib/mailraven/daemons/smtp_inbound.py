@@ -12,6 +12,7 @@ from mailraven.config.directory import Account
 from mailraven.daemons.sender_checks import Begun, SenderChecks, Session
 from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_delivery import Transaction
+from mailraven.daemons.smtp_dmarc import collect_report
 from mailraven.daemons.smtp_facts import (
     Source,
     check_sender,
@@ -114,6 +115,12 @@ class Visitor:
             facts = judged(judgement.outcomes, judgement.assessment, failure)
             auth = {"auth": told(judgement.results)}
             self.checks.record(transaction, {**named(source.beginning), **facts, **auth})
+            if not isinstance(failure, TemporaryError):
+                collect_report(
+                    transaction.house.config.paths.dmarc_reports,
+                    judgement.results,
+                    mildest(one.action for one in judgement.outcomes),
+                )
 
     async def _judge(self, transaction: Transaction, source: Source) -> "Judgement":
         begun, self.begun = self.begun, None

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
 from mailraven.ops.demo import Demo
+from mailraven.reports.dmarc_days import seen_on
 from peers.patience import wait_for
 from servers.dns_server import Records, dns_thread
 from transcripts.live import DOMAIN, running
@@ -17,7 +19,7 @@ PROVED, OTHER = "127.0.0.5", "127.0.0.6"
 ZONE: dict[tuple[str, str], Records] = {
     ("example.net", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
     ("strict.example", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
-    ("_dmarc.strict.example", "TXT"): ['"v=DMARC1; p=reject"'],
+    ("_dmarc.strict.example", "TXT"): ['"v=DMARC1; p=reject; rua=mailto:r@strict.example"'],
 }
 RULES = """
 [test-quarantine]
@@ -159,3 +161,14 @@ def test_a_file_that_is_not_text_does_not_stop_mail(house: Demo, tmp_path: Path)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"\xff\xfe\n@@@\n300.1.1.1\n//\n" + b"x" * 100_000)
     assert bring(house, PROVED, mail(), "bob").startswith("250 ")
+
+
+def test_what_is_judged_is_noted_for_the_report_of_the_day(house: Demo) -> None:
+    for source in (PROVED, OTHER):
+        bring(house, source, mail("x@strict.example"), "bob", sender="x@strict.example")
+    bring(house, PROVED, mail(), "bob")  # a domain that asks for no reports
+    (path,) = (house.root / "reports" / "dmarc").glob("*.jsonl")
+    day = date.fromisoformat(path.stem)
+    rows = seen_on(path.parent, day)["strict.example"].rows
+    noted = {(row.client, row.spf, row.disposition != "none") for row in rows}
+    assert noted == {(PROVED, True, False), (OTHER, False, True)}
