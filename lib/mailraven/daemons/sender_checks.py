@@ -31,11 +31,14 @@ from mailraven.senderauth.results import (
     SpfResult,
 )
 from mailraven.senderauth.signature import Signature
+from mailraven.senderauth.suffixes import organizational_domain
 
 SMALL = 64 * 1024  # octets of a message that is hashed on the loop itself
 SPF_CPU = 0.2  # seconds that the evaluation of one record may take
 
 T = TypeVar("T")
+
+organizational_domain("example.org")  # reads the list, 50 ms: at the start, not for a client
 Session = spf.Session
 
 

@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from dkim import select_headers
-from dkim.canonicalization import Relaxed, compress_whitespace
+from dkim.canonicalization import Relaxed
 
 from mailraven.mail.address_list import parse_address_list
 from mailraven.mail.errors import ConfigError
+from mailraven.senderauth.body_hash import BodyHashes, Wanted
 
 # Signed once more than they occur, so that none can be added (RFC 6376 §8.15): all that a person
 # sees or answers by, and what says how the body is to be read.
@@ -58,6 +59,7 @@ SIGNED = (
 )
 
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n)", re.MULTILINE)
+_RELAXED = Wanted(relaxed=True)
 _FOLD = 72  # columns of a folded signature
 
 
@@ -160,32 +162,19 @@ def signing_domain(header_block: bytes) -> str | None:
 
 
 class BodyHash:
-    """The bh= of a body that comes in pieces: relaxed canonicalisation, SHA-256. RFC 6376 §3.4.4
-
-    Blanks and line ends at the end of what has come are kept back: only what follows tells whether
-    they count.
-    """
+    """The bh= of a body that comes in pieces: relaxed canonicalisation, SHA-256. RFC 6376 §3.4.4"""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._blank = b""
-        self._is_empty = True
+        self._hashes = BodyHashes((_RELAXED,))
 
     def update(self, piece: bytes) -> None:
         """Take the next piece, cut anywhere."""
-        octets = self._blank + piece
-        end = len(octets.rstrip(b" \t\r\n"))
-        self._blank = octets[end:]
-        if end:
-            # Compress first: dkimpy's own order is quadratic for long runs of blanks.
-            self._hash.update(compress_whitespace(octets[:end]).replace(b" \r\n", b"\r\n"))
-            self._is_empty = False
+        self._hashes.update(piece)
 
     def digest(self) -> bytes:
         """The hash of the whole body; call once, at the end."""
-        if not self._is_empty:
-            self._hash.update(b"\r\n")
-        return self._hash.digest()
+        self._hashes.finish()
+        return self._hashes.digest(_RELAXED)
 
 
 def body_hash(pieces: Iterable[bytes]) -> bytes:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_BLANKS = re.compile(rb"[ \t]+")
+_BLANKS = re.compile(rb"  +")  # single ones are most, and stay
 _LONE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _SLICE = 1 << 15  # empty lines that are hashed at a time
 
@@ -45,7 +45,7 @@ class _Canonical:
 
     def _take(self, octets: bytes) -> None:
         if self._relaxed:
-            octets = _BLANKS.sub(b" ", octets).replace(b" \r\n", b"\r\n")
+            octets = _BLANKS.sub(b" ", octets.replace(b"\t", b" ")).replace(b" \r\n", b"\r\n")
             if self._space and octets[:1] == b" ":
                 octets = octets[1:]
         solid, lines, space = _split_end(octets, self._relaxed)
