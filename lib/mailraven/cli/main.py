@@ -17,14 +17,17 @@ from mailraven.cli import (
     config,
     domain,
     limit,
+    quarantine,
     queue,
     quickstart,
     record,
     report,
     rules,
     run,
+    sender_lists,
     server,
     spam,
+    verdicts,
 )
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.errors import OperationError
@@ -38,6 +41,9 @@ GROUPS = (
     account,
     alias,
     queue,
+    verdicts,
+    quarantine,
+    sender_lists,
     limit,
     spam,
     rules,

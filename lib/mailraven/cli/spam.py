@@ -1,4 +1,4 @@
-"""`mailraven spam score | explain`."""
+"""`mailraven spam score | explain | simulate`."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from mailraven.cli.common import etc_of, load_config, say, say_json, table
 from mailraven.cli.config import Commands
 from mailraven.ops.spam import facts_of, knowledge_of, score_file, score_lines
+from mailraven.ops.verdicts import simulate
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -20,6 +21,10 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     explain.add_argument("file", type=Path)
     explain.add_argument("--json", action="store_true")
     explain.set_defaults(command=_explain)
+    simulate = verbs.add_parser("simulate", help="what other rules would change, on stored mail")
+    simulate.add_argument("--rules", type=Path, required=True, metavar="DIR")
+    simulate.add_argument("--count", type=int, default=1000, help="newest messages of a mailbox")
+    simulate.set_defaults(command=_simulate)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -41,4 +46,24 @@ def _explain(options: argparse.Namespace) -> int:
     say(f"(quarantine from {limits.quarantine:g}, reject from {limits.reject:g})")
     rows = [[f"{one.points:+.2f}", one.rule, one.text] for one in verdict.reasons]
     say(table(["POINTS", "RULE", "WHY"], rows))
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    knowledge = knowledge_of(config, etc_of(options))
+    seen, rows = 0, []
+    for change in simulate(config, knowledge, options.rules, options.count):
+        seen += 1
+        if change is not None:
+            before, after = change.before, change.after
+            rows.append(
+                [
+                    f"{before.action} {before.score:.1f}",
+                    f"{after.action} {after.score:.1f}",
+                    str(change.path),
+                ]
+            )
+    say(table(["BEFORE", "AFTER", "MESSAGE"], rows))
+    say(f"{len(rows)} of {seen} messages would change")
     return 0

@@ -10,13 +10,14 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from mailraven.config.directory import Account
+from mailraven.config.schema import Config
 from mailraven.daemons.dnsbl import BlockLists
 from mailraven.daemons.sender_checks import SenderChecks
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
 from mailraven.dns.resolver import Resolver
-from mailraven.mail.errors import ConfigErrors, TemporaryError
+from mailraven.mail.errors import ConfigErrors, PermanentError, TemporaryError
 from mailraven.observe import log
 from mailraven.policy.facts import Facts
 from mailraven.policy.rules import RuleSet
@@ -42,6 +43,8 @@ from mailraven.spam.knowledge import (
 from mailraven.spam.known import KnownSenders
 from mailraven.spam.lists import Lists
 from mailraven.spam.records import VerdictRecords, prune_records
+from mailraven.store.names import place_of
+from mailraven.store.quarantine import expire, quarantine_name
 
 LOOK_SECONDS = 10.0  # between two looks for new rules
 RULES_FOLDER = "spam.d"
@@ -203,11 +206,24 @@ class Checks:
             self._pruned = today
             config = self.service.config
             prune_records(config.paths.verdicts, time.time() - config.spam.record_time)
+            if config.spam.quarantine_time:
+                expire_all(config, time.time() - config.spam.quarantine_time)
 
     def close(self) -> None:
         """End the thread, let go of files."""
         self._thread.shutdown(cancel_futures=True)
         self.records.close()
+
+
+def expire_all(config: Config, before: float) -> None:
+    """Delete what lies in quarantine since before that time, Unix seconds. Waits for the disk."""
+    gone = 0
+    for maildir in config.paths.mail.glob("*/*/Maildir"):
+        with suppress(OSError, PermanentError):
+            place = place_of(maildir, quarantine_name(maildir, config.spam.quarantine))
+            gone += expire(place, before)
+    if gone:
+        log.event("quarantine-expired", messages=gone)
 
 
 def _rule_paths(service: Service) -> tuple[Path, Path]:

@@ -1,5 +1,6 @@
 """Where quarantined mail lies: in the mailbox for junk, whatever its name, or in Quarantine."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from mailraven.store.names import find, is_mailbox, place_of
 
 JUNK = "Junk"
 HEAD_LIMIT = 16 << 10  # octets of a message that are looked at for our mark
+_OURS = re.compile(rb"^X-Spam-Status: Yes, .* action=(?:quarantine|reject)\r?$", re.MULTILINE)
 
 
 def quarantine_name(maildir: Path, wanted: str) -> str:
@@ -63,3 +65,22 @@ def release(path: Path, maildir: Path) -> None:
     base = path.name.partition(":2,")[0]
     _, _, rest = base.partition(".")
     path.rename(maildir / "new" / f"{int(time.time())}.{rest}")
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether the server itself put a message that begins so into quarantine, and not a person."""
+    return _OURS.search(head) is not None
+
+
+def expire(place: Path, before: float) -> int:
+    """Delete what the server put there before that time, Unix seconds; how many messages were.
+
+    Raises OSError.
+    """
+    gone = 0
+    for path in messages_in(place):
+        with suppress(FileNotFoundError):  # moved or deleted meanwhile
+            if arrived_at(path) < before and is_ours(head_of(path)):
+                path.unlink()
+                gone += 1
+    return gone
