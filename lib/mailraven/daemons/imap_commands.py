@@ -26,7 +26,7 @@ from mailraven.imap.account import AccountRequest
 from mailraven.imap.capabilities import ENABLABLE
 from mailraven.imap.condstore import enables_condstore
 from mailraven.imap.errors import Refusal
-from mailraven.imap.events import AppendBegin, Command
+from mailraven.imap.events import AppendBegin, Command, IdleEnd
 from mailraven.imap.progress import Progress
 from mailraven.imap.uid_only import demand_uids
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
@@ -51,17 +51,22 @@ SearchRequest = (
 NUMBERED = (commands.Fetch, commands.Store, commands.Search)
 
 
-async def answer(session: Session, event: Command | AppendBegin) -> None:
-    """Serve one command to its tagged answer; a bug ends this connection and no other."""
-    session.tag = event.tag
-    session.progress = Progress(event.tag, time.monotonic())
+async def answer(session: Session, event: Command | AppendBegin | IdleEnd) -> None:
+    """Serve one command to its tagged answer; a bug ends this connection and no other.
+
+    IDLE has its answer when its end is served.
+    """
+    request = commands.Idle() if isinstance(event, IdleEnd) else event.request
+    if not isinstance(event, IdleEnd):
+        session.tag = event.tag
+        session.progress = Progress(event.tag, time.monotonic())
     await session.settle()
     try:
-        await _answer(session, event.request)
+        await _answer(session, request, event if isinstance(event, IdleEnd) else None)
     except (Closed, ConnectionError, TimeoutError):
         raise
     except Exception:
-        command = type(event.request).__name__
+        command = type(request).__name__
         account = session.account.address if session.account else None
         log.exception("bug", session=session.id, account=account, command=command)
         commands_total.labels(command, "BUG").inc()
@@ -69,15 +74,21 @@ async def answer(session: Session, event: Command | AppendBegin) -> None:
         session.engine.bye(b"internal error")
 
 
-async def _answer(session: Session, request: commands.Request) -> None:
+async def _answer(session: Session, request: commands.Request, idle_end: IdleEnd | None) -> None:
     try:
+        if isinstance(request, commands.Idle) and idle_end is None:
+            await imap_idle.begin_idle(session)
+            return
         if isinstance(request, commands.StartTls):
             await imap_auth.start_tls(session)
             return
         if isinstance(request, commands.Compress):
             await imap_compress.compress(session)
             return
-        status, text = b"OK", await perform(session, request)
+        if idle_end is not None:
+            status, text = b"OK", imap_idle.end_idle(session, idle_end)
+        else:
+            status, text = b"OK", await perform(session, request)
     except PeerError as error:
         status, text = b"BAD", error.reply.encode()
     except Refusal as refusal:
@@ -136,8 +147,6 @@ async def perform(session: Session, request: commands.Request) -> bytes:
             return await imap_messages.expunge(session, request)
         case commands.Append():
             return await imap_append.append(session, request)
-        case commands.Idle():
-            return await imap_idle.idle(session)
     return await _perform_session(session, request)
 
 

@@ -16,7 +16,7 @@ from mailraven.daemons.imap_session import Session
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
 from mailraven.daemons.sockets import ListenSpec
 from mailraven.files import Watcher
-from mailraven.imap.events import AppendBegin, Command
+from mailraven.imap.events import AppendBegin, Command, IdleEnd
 from mailraven.imap.states import State
 from mailraven.limits.client import LimitClient
 from mailraven.limits.desk import Client, LimitDesk
@@ -111,6 +111,7 @@ class Door:
             self.sessions.discard(session)
             if session.notifier is not None:
                 session.notifier.stop()
+            session.stop_pushing()
             session.end_record()
             await session.deselect()
 
@@ -131,7 +132,7 @@ async def converse(session: Session) -> None:
     try:
         while not session.engine.closed:
             event = await session.next_event()
-            if isinstance(event, Command | AppendBegin):
+            if isinstance(event, Command | AppendBegin | IdleEnd):
                 await answer(session, event)
     except TimeoutError:
         session.engine.bye(b"[UNAVAILABLE] idle for too long")
