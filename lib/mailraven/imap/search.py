@@ -5,6 +5,8 @@ a time; what is left, if anything, is asked of each remaining message by `matche
 little of it as will do. The second step may touch the disk: the daemon runs it off its loop.
 """
 
+import sys
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -41,6 +43,7 @@ from mailraven.mail.identity import email_id, save_date
 
 # For BADCHARSET; UTF-8 where none is named. quirk: search-charset
 CHARSETS = (b"US-ASCII", b"UTF-8")
+_HAS_BIT = [bytes(octet >> bit & 1 for octet in range(256)) for bit in range(8)]
 _DAY_SECONDS = 86_400
 
 
@@ -348,9 +351,13 @@ def _flag_column(flag: bytes, view: SearchView) -> bytes:
         ranges = places_of_uids(tuple(view.recent), view.uids, len(view.uids))
         return _marked([(places.start, places.stop) for places in ranges], len(view.uids))
     wanted = mask_of_names([flag], view.keywords)
-    # A mailbox knows few different masks, so each is judged once.
-    judged = {mask: mask & wanted != 0 for mask in set(view.masks)}
-    return bytes(map(judged.__getitem__, view.masks))
+    if not wanted:
+        return bytes(len(view.uids))
+    # A flag is one bit: take the octet of each mask that holds it, and let a table look at it.
+    masks = view.masks if isinstance(view.masks, array) else array("L", view.masks)
+    octet, bit = divmod(wanted.bit_length() - 1, 8)
+    start = octet if sys.byteorder == "little" else masks.itemsize - 1 - octet
+    return masks.tobytes()[start :: masks.itemsize].translate(_HAS_BIT[bit])
 
 
 def _marked(ranges: Iterable[tuple[int, int]], length: int) -> bytes:

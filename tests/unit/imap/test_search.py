@@ -1,7 +1,10 @@
 """SEARCH keys against messages, one rule a test."""
 
 import base64
+from array import array
 from collections.abc import Sequence
+from dataclasses import replace
+from string import ascii_lowercase
 
 import pytest
 
@@ -30,7 +33,7 @@ from mailraven.imap.summary import encode_summary, summarize
 from mailraven.mail.content import decode_transfer
 from mailraven.mail.date import day_number
 from mailraven.mail.errors import PeerError
-from mailraven.mail.flags import ANSWERED, SEEN, keyword_bit
+from mailraven.mail.flags import ANSWERED, SEEN, SYSTEM_FLAGS, keyword_bit, mask_of_names
 from mailraven.mail.headers import split_message
 
 DAY = 86_400
@@ -305,3 +308,13 @@ def test_an_empty_mailbox_matches_nothing() -> None:
     view = search.SearchView([], [], [], [], [], [], lambda _: b"", lambda _: b"", lambda _: b"")
     for key in (All(), Not(All()), Numbers(((1, STAR),)), Uids(((1, STAR),)), HasFlag(b"\\Recent")):
         assert search.evaluate_all(key, view) == []
+
+
+def test_every_flag_and_keyword_is_found_by_its_own_bit() -> None:
+    keywords = [f"word{letter}" for letter in ascii_lowercase]
+    flags = [*SYSTEM_FLAGS, *(word.encode() for word in keywords)]
+    masks = [0, *(mask_of_names([flag], keywords) for flag in flags)]
+    for columns in (masks, array("L", masks)):
+        view = replace(Mailbox().view(), uids=range(len(masks)), masks=columns, keywords=keywords)
+        for place, flag in enumerate(flags, 1):
+            assert search.narrow(HasFlag(flag), view).places == [place]
