@@ -228,6 +228,11 @@ class Inbound(Struct, frozen=True, kw_only=True):
     trusted_forwarders: Annotated[
         Texts, _help("Domains whose word on mail that they forward is believed (ARC).")
     ] = ()
+    greylist: Annotated[
+        Flag, _help("Tell unproved senders of doubtful mail to come again, once.")
+    ] = False
+    greylist_score: Annotated[Score, _help("From this score on mail is doubtful.")] = 3.0
+    greylist_time: Annotated[Duration, _help("How long they must wait.")] = 300
 
 
 class Dnsbl(Struct, frozen=True, kw_only=True):

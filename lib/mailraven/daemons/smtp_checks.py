@@ -33,6 +33,7 @@ from mailraven.smtp.events import (
     Rcpt,
     StartTls,
 )
+from mailraven.spam.greylist import Greylist
 from mailraven.spam.knowledge import (
     RULES_OF_DATA,
     SHIPPED_RULES,
@@ -43,10 +44,12 @@ from mailraven.spam.knowledge import (
 from mailraven.spam.known import KnownSenders
 from mailraven.spam.lists import Lists
 from mailraven.spam.records import VerdictRecords, prune_records
+from mailraven.spam.reputation import Reputations
 from mailraven.store.names import place_of
 from mailraven.store.quarantine import expire, quarantine_name
 
 LOOK_SECONDS = 10.0  # between two looks for new rules
+MERGE_SECONDS = 60.0  # between two looks at what other processes saw of senders
 RULES_FOLDER = "spam.d"
 NOTHING_FOUND = Assessment((), (), frozenset())
 
@@ -85,9 +88,12 @@ class Checks:
     resolver: Resolver
     block_lists: BlockLists
     lists: Lists
+    reputations: Reputations
+    greylist: Greylist
     _stamp: Stamp
     known: KnownSenders = field(default_factory=KnownSenders)
     _pruned: str = ""
+    _next_merge: float = 0.0
     _noting: set[asyncio.Task[None]] = field(default_factory=set)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "score"))
 
@@ -105,6 +111,8 @@ class Checks:
             resolver,
             BlockLists(resolver, lambda: service.config.dnsbl.zones),
             Lists.below(service.config.paths.data),
+            Reputations(service.config.paths.data / "spam" / "reputation"),
+            Greylist(service.config.paths.data / "spam" / "greylist"),
             stamp,
         )
 
@@ -196,6 +204,10 @@ class Checks:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
+        if time.monotonic() >= self._next_merge:
+            self._next_merge = time.monotonic() + MERGE_SECONDS
+            with suppress(OSError):  # a full disk: it counts in this process all the same
+                self.reputations.merge()
         stamp = _stamp_of(self.service)
         if stamp != self._stamp:
             self._stamp = stamp
@@ -211,6 +223,8 @@ class Checks:
 
     def close(self) -> None:
         """End the thread, let go of files."""
+        with suppress(OSError):
+            self.reputations.merge()
         self._thread.shutdown(cancel_futures=True)
         self.records.close()
 

@@ -23,6 +23,7 @@ from mailraven.daemons.smtp_facts import (
     told,
 )
 from mailraven.daemons.smtp_message import Incoming
+from mailraven.daemons.smtp_past import demand_patience, with_reputation
 from mailraven.daemons.smtp_records import Failure, Outcome, judged, named
 from mailraven.daemons.smtp_routing import Routed
 from mailraven.daemons.smtp_shares import Share, file_shares, file_spilled_shares
@@ -131,6 +132,8 @@ class Visitor:
         facts = facts_of(transaction, results, listings)
         sender = sender_of(source.header, facts)
         assessment = await self.checks.assess(source.beginning, facts)
+        assessment = with_reputation(self.checks, sender, assessment)
+        await demand_patience(self.checks, transaction, sender, assessment)
         found = [
             self._outcome(transaction, one, sender, assessment) for one in each(transaction.routed)
         ]
