@@ -24,7 +24,7 @@ server:
     logfile: "{folder}/unbound.log"
     module-config: "iterator"
     local-zone: "." static
-    local-zone: "127.in-addr.arpa." transparent
+    local-zone: "127.in-addr.arpa." static
 {records}
 remote-control:
     control-enable: no
