@@ -253,6 +253,7 @@ class Spam(Struct, frozen=True, kw_only=True):
         30 * 86400
     )
     record_time: Annotated[Duration, _help("Records of verdicts are kept so long.")] = 30 * 86400
+    learning: Annotated[Flag, _help("Whether moving mail into and out of Junk teaches.")] = True
 
 
 class Limits(Struct, frozen=True, kw_only=True):

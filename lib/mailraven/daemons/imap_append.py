@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mailraven.daemons.imap_catenate import add_url
 from mailraven.daemons.imap_incoming import Incoming, Room
+from mailraven.daemons.imap_lessons import Messages
 from mailraven.daemons.imap_messages import flag_mask, writable
 from mailraven.daemons.imap_quota import demand_room
 from mailraven.daemons.imap_selected import Selected
@@ -43,6 +44,7 @@ async def append(session: Session, request: Append) -> bytes:
         raise Refusal("[TRYCREATE] no such mailbox") from None
     try:
         uids = await _take_all(session, request, mailbox, replaced)
+        session.server.lessons.moved(maildir, None, Messages(request.mailbox, mailbox, uids))
         code = b"[APPENDUID %d %b] " % (mailbox.uid_validity, set_wire(uids))
     finally:
         await store.close(mailbox)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mailraven.daemons.imap_lessons import Messages
 from mailraven.daemons.imap_quota import demand_room_for
 from mailraven.daemons.imap_selected import Selected, Telling, deleted_uids
 from mailraven.daemons.imap_session import Session
@@ -26,6 +27,8 @@ async def store(session: Session, request: Store) -> bytes:
     mask = await flag_mask(selected.mailbox, request.flags, create=request.mode != "-")
     since = request.unchanged_since
     result = await selected.mailbox.set_flags(uids, request.mode, mask, since)
+    there = Messages(selected.name, selected.mailbox, result.changed)
+    session.server.lessons.flagged(session.owner().maildir, there, request)
     session.announce_keywords()
     if not request.silent:
         await show_flags(session, uids, with_uid=request.by_uid)
@@ -97,6 +100,8 @@ async def copy(session: Session, request: Copy) -> bytes:
             await demand_room_for(session, selected.mailbox, uids)
             pairs = await selected.mailbox.copy(uids, target)
         code = _copyuid(target, pairs)
+        came = Messages(request.mailbox, target, [new for _, new in pairs])
+        session.server.lessons.moved(session.owner().maildir, selected.name, came)
     finally:
         await session.server.store.close(target)
     if not pairs:

@@ -7,6 +7,7 @@ from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Imap
 from mailraven.daemons.imap_column_store import ColumnStore
+from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_text_index import TextIndex
 from mailraven.daemons.service import Service
@@ -36,6 +37,7 @@ class ImapServer:
     store: MailStore
     recordings: Recordings
     limits: LimitDesk
+    lessons: Lessons
     certificate: ServerTls | None = None
     columns: ColumnStore = field(default_factory=ColumnStore)
     text_index: TextIndex = field(default_factory=TextIndex)

@@ -4,20 +4,19 @@
 """
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from mailraven.checkout import LIB
 from mailraven.config.schema import Config
+from mailraven.daemons.helper import start_helper
 from mailraven.observe import log
 from mailraven.store.mailbox import Mailbox
 from mailraven.store.text_index import IndexUnusable, index_path, is_possible
 from mailraven.store.text_lookup import Coverage, look_up
 
+INDEXER = "mailraven.daemons.text_indexer"
 FEW = 200  # messages that are read as fast as the index is asked; so many may be without it
 PAUSE = 60.0  # seconds from one indexing of a mailbox to the next
 
@@ -62,17 +61,8 @@ class TextIndex:
         self.waiting = asyncio.create_task(self._index(arguments))
 
     async def _index(self, arguments: list[str]) -> None:
-        paths = os.pathsep.join(filter(None, [str(LIB), os.environ.get("PYTHONPATH", "")]))
         try:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "mailraven.daemons.text_indexer",
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": paths},
-            )
+            self.process = await start_helper(INDEXER, arguments)
             await self.process.wait()
         except OSError as error:
             log.event("text-index", level="warn", folder=arguments[0], why=str(error))

@@ -10,6 +10,7 @@ from mailraven.config.schema import Config
 from mailraven.daemons.connection import Closed, Connection, Listener
 from mailraven.daemons.control import Message
 from mailraven.daemons.imap_commands import answer
+from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer, connections
 from mailraven.daemons.imap_session import Session
@@ -44,6 +45,7 @@ async def main(service: Service) -> None:
         MailStore(Watcher()),
         Recordings(config.paths.run / "record", config.paths.cache / "records"),
         LimitDesk(lambda: service.config, LimitClient(config.paths.run / "limitd.sock")),
+        Lessons(service),
     )
     server.look_for_certificate()
     door = Door(server)
@@ -51,6 +53,7 @@ async def main(service: Service) -> None:
     service.facts = door.facts
     service.handlers["record"] = server.recordings.answer
     certificates = asyncio.create_task(server.keep_certificate())
+    server.lessons.begin()
     await service.ready()
     await service.stopping.wait()
     certificates.cancel()
@@ -58,6 +61,7 @@ async def main(service: Service) -> None:
         session.wind_down()
     await asyncio.gather(*(listener.close(GRACE) for listener in open_doors))
     server.text_index.close()
+    server.lessons.close()
     server.notices.shut()
     server.store.shut()
     server.auth.close()

@@ -5,28 +5,21 @@ and may be killed at any moment. `python -m mailraven.daemons.text_indexer FOLDE
 the mailbox folder, the limit of its index, the format of the log.
 """
 
-import os
 import sqlite3
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
-from mailraven.daemons.process import die_with_parent, name_process
+from mailraven.daemons.helper import become_helper
 from mailraven.observe import log
 from mailraven.store.text_indexing import update_index
-
-LOWEST_PRIORITY = 19
 
 
 def main(arguments: list[str]) -> int:
     """Index; 0 when all that could be done is done."""
     folder, size_limit, log_format = arguments
     log.setup("imapd", format=log_format)
-    die_with_parent()
-    name_process("text-indexer")
-    with suppress(OSError):  # forbidden in some containers
-        os.nice(LOWEST_PRIORITY)
+    become_helper("text-indexer")
     began = time.monotonic()
     try:
         done = update_index(Path(folder), int(size_limit))

@@ -12,6 +12,7 @@ from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Account, Directory
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.daemons.imap_session import Session
@@ -65,6 +66,8 @@ class ImapHouse:
     store: MailStore
     port: int
     sessions: list[Session]
+    service: Service
+    lessons: Lessons
 
     async def client(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -76,17 +79,21 @@ class ImapHouse:
 async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
     """Sessions of imapd over a Maildir below `root`."""
     (root / "etc").mkdir(exist_ok=True)
-    (root / "etc" / "mailraven.toml").write_text('hostname = "mx.example.org"\n')
+    (root / "etc" / "mailraven.toml").write_text(
+        f'hostname = "mx.example.org"\n[paths]\ndata = "{root}"\n'
+    )
     maildir = root / "Maildir"
     create_mailboxes(maildir)
     account = Account("alice@example.org", maildir, True, "", (), "user", 0, 0)
+    service = Service(SPEC, ConfigWatcher(root / "etc", {}), {})
     server = ImapServer(
-        Service(SPEC, ConfigWatcher(root / "etc", {}), {}),
+        service,
         Directory(root / "domains", root / "mail"),
         AuthClient(root / "authd.sock"),
         MailStore(Watcher()),
         Recordings(root / "record", root / "records"),
-        LimitDesk(lambda: server.service.config, LimitClient(root / "limitd.sock")),
+        LimitDesk(lambda: service.config, LimitClient(root / "limitd.sock")),
+        Lessons(service),
     )
     sessions: list[Session] = []
 
@@ -104,10 +111,13 @@ async def imap_house(root: Path) -> AsyncIterator[ImapHouse]:
     (sock,) = open_listeners([ListenSpec("imap", "127.0.0.1:0")])["imap"]
     listener = Listener(sock, serve)
     try:
-        yield ImapHouse(maildir, server.store, sock.getsockname()[1], sessions)
+        yield ImapHouse(
+            maildir, server.store, sock.getsockname()[1], sessions, service, server.lessons
+        )
     finally:
         await listener.close(5)
         sock.close()
+        server.lessons.close()
         server.notices.shut()
         server.store.shut()
         server.auth.close()
