@@ -39,6 +39,7 @@ class BlockLists:
 
     async def look_up(self, address: str) -> tuple[Listing, ...]:
         """The lists that have an IP address; one that does not answer has nobody."""
+        address = address.partition("%")[0]  # fe80::1%eth0
         zones = [zone for name, zone in self.zones().items() if name not in self.broken]
         found = await asyncio.gather(*(self._listed(zone, address) for zone in zones))
         return tuple(one for one in found if one is not None)

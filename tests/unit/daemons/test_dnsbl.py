@@ -108,3 +108,11 @@ def test_a_list_that_does_not_answer_has_nobody() -> None:
         assert await lists.look_up("192.0.2.99") == ()
 
     play(story, Zone("failing.example"))
+
+
+def test_an_address_of_the_link_is_asked_without_its_interface() -> None:
+    async def story(lists: BlockLists, server: DnsServer) -> None:
+        assert await lists.look_up("fe80::1%eth0") == ()
+        assert server.asked[0][0].endswith(".0.8.e.f.bl.example")
+
+    play(story, Zone("bl.example"))
