@@ -1,6 +1,7 @@
 """STORE, COPY, MOVE and EXPUNGE (RFC 3501 §6.4, RFC 4315, RFC 6851)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mailraven.daemons.imap_lessons import Messages
 from mailraven.daemons.imap_quota import demand_room_for
@@ -38,12 +39,18 @@ async def store(session: Session, request: Store) -> bytes:
         await _show_modseqs(session, sorted(done))
         await show_flags(session, sorted(result.failed), with_uid=True)
     told = Telling(may_expunge=request.by_uid, with_uid=request.by_uid)
-    missing = any(selected.mailbox.place(uid) < 0 for uid in uids)
+    missing = _is_one_gone(selected, uids)
     session.announce(frozenset(result.changed + result.failed), told=told)
     modified = _modified(selected, result.failed, by_uid=request.by_uid)
     if missing:
         raise Refusal(modified.decode() + GONE_TEXT if modified else GONE)
     return modified + b"stored"
+
+
+def _is_one_gone(selected: Selected, uids: Sequence[int]) -> bool:
+    """Whether one of these messages of the view is not there any more."""
+    mailbox = selected.mailbox
+    return selected.view.uids is not mailbox.uids and any(mailbox.place(uid) < 0 for uid in uids)
 
 
 def _modified(selected: Selected, failed: Sequence[int], *, by_uid: bool) -> bytes:
@@ -59,7 +66,7 @@ async def _show_modseqs(session: Session, uids: Sequence[int]) -> None:
     for start in range(0, len(uids), CHUNK):
         lines = map(session.mailbox().modseq_line, uids[start : start + CHUNK])
         session.send(b"".join(lines))
-        await session.drain()
+        await session.breathe()
 
 
 async def show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -> None:
@@ -68,7 +75,7 @@ async def show_flags(session: Session, uids: Sequence[int], *, with_uid: bool) -
     for start in range(0, len(uids), CHUNK):
         lines = [selected.flag_line(uid, with_uid=with_uid) for uid in uids[start : start + CHUNK]]
         session.send(b"".join(lines))
-        await session.drain()
+        await session.breathe()
 
 
 async def flag_mask(mailbox: Mailbox, flags: Sequence[bytes], *, create: bool) -> int:
@@ -92,13 +99,14 @@ async def copy(session: Session, request: Copy) -> bytes:
     uids = selected.uids(places)
     if not uids:
         return b"no such messages"  # RFC 3501 §6.4.8: not an error for UID commands
+    progress = partial(session.report, goal=len(uids))
     target = await _open_target(session, request.mailbox)
     try:
         if request.move:
-            pairs = await selected.mailbox.move(uids, target)
+            pairs = await selected.mailbox.move(uids, target, progress)
         else:
             await demand_room_for(session, selected.mailbox, uids)
-            pairs = await selected.mailbox.copy(uids, target)
+            pairs = await selected.mailbox.copy(uids, target, progress)
         code = _copyuid(target, pairs)
         came = Messages(request.mailbox, target, [new for _, new in pairs])
         session.server.lessons.moved(session.owner().maildir, selected.name, came)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mailraven.imap.sequence import place_of
 
+FEW = 1000  # UIDs that are looked up one by one
 NOBODY: frozenset[int] = frozenset()
 
 
@@ -56,11 +57,13 @@ class View:
         told: its number would shift. RFC 3501 §7.4.1, RFC 2180 §4.1
         """
         flagged: Counter[int] = Counter()
+        expunged_now: list[int] = []
         for _, kind, uid in changes:
             if kind == "f":
                 flagged[uid] += 1
-            elif kind == "x" and place_of(uid, self.uids, self.exists) >= 0:
-                self.gone.append(uid)
+            elif kind == "x":
+                expunged_now.append(uid)
+        self.gone += self._known(expunged_now)
         expunged: tuple[int, ...] = ()
         vanished: tuple[int, ...] = ()
         exists = None
@@ -72,11 +75,16 @@ class View:
             self.uids = current
             self.exists = len(current)
             exists = self.exists if self.exists != known else None
-        changed = tuple(
-            uid for uid in sorted(flagged) if place_of(uid, self.uids, self.exists) >= 0
-        )
+        changed = tuple(self._known(sorted(flagged)))
         touched = tuple(uid for uid in changed if flagged[uid] > 1 or uid not in own)
         return News(expunged, exists, touched, vanished, changed)
+
+    def _known(self, uids: list[int]) -> list[int]:
+        """Those of `uids` that are in the view."""
+        if len(uids) > FEW:
+            known = set(self.uids[: self.exists])
+            return [uid for uid in uids if uid in known]
+        return [uid for uid in uids if place_of(uid, self.uids, self.exists) >= 0]
 
     def _numbers_gone(self) -> tuple[int, ...]:
         numbers = {place_of(uid, self.uids, self.exists) + 1 for uid in self.gone}

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +129,13 @@ def _discard(ready: Sequence[_Ready]) -> None:
             os.unlink(item.tmp)
 
 
+Progress = Callable[[int], None]  # hears now and then how many messages are done
+
+
+def unheard(_done: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """From `source` to `target`; `keywords` translates the keyword bits of one into the other's.
@@ -141,6 +148,7 @@ class Transfer:
     target: MailboxFolder
     keywords: dict[int, int]
     moving: bool
+    progress: Progress
 
     def mask_of(self, mask: int) -> int:
         """The flags of the source as the target's letters say them."""
@@ -184,7 +192,7 @@ async def _copy(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     async with target.locked() as state:
         await target.reserve(len(uids))
         modseq, first = state.highest_modseq + 1, state.uid_next
-        plan = [pair for pair in (_planned(way, uid) for uid in uids) if pair is not None]
+        plan = await _plan(way, uids)
         names = [message.base + suffix_of(message.mask) for _, message in plan]
         try:
             if len(plan) > 1:
@@ -202,6 +210,15 @@ async def _copy(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
     return [(uid, new) for new, (uid, _) in enumerate(plan, first)]
 
 
+async def _plan(way: Transfer, uids: Sequence[int]) -> list[tuple[int, Arrival]]:
+    """What becomes of those of the messages `uids` that are there."""
+    plan: list[tuple[int, Arrival]] = []
+    for part in slices(uids):
+        plan += [pair for pair in (_planned(way, uid) for uid in part) if pair is not None]
+        await asyncio.sleep(0)
+    return plan
+
+
 def _planned(way: Transfer, uid: int) -> tuple[int, Arrival] | None:
     """What the message `uid` becomes in the target; None if it is gone."""
     state = way.source.state
@@ -215,7 +232,7 @@ def _planned(way: Transfer, uid: int) -> tuple[int, Arrival] | None:
 
 async def _link_all(way: Transfer, uids: Sequence[int], names: Sequence[str]) -> bool:
     """Put the files of `uids` into the target's cur/ as `names`; False if one is not there."""
-    source = way.source
+    source, done = way.source, 0
     for part in slices(list(zip(uids, names, strict=True))):
         for uid, name in part:
             at = source.state.place(uid)  # which may be another one than it was
@@ -227,6 +244,8 @@ async def _link_all(way: Transfer, uids: Sequence[int], names: Sequence[str]) ->
                     await in_thread(copy_file, old, f"{way.target.tmp}/{new_base(0)}", new)
             except FileNotFoundError:
                 return False
+        done += len(part)
+        way.progress(done)
         await asyncio.sleep(0)
     return True
 
@@ -237,6 +256,7 @@ async def _move(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
         placed = await _transfer_slice(way, part)
         pairs += [(item.old, item.new) for item in placed]
         await _leave_source(way, placed)
+        way.progress(len(pairs))
         await asyncio.sleep(0)
     return pairs
 

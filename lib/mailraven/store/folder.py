@@ -210,8 +210,17 @@ class MailboxFolder:
             return
         if replaced:
             await self._read_again()
-        elif self.journal.follow():
+        elif await self._follow_lines():
             self._changed()
+
+    async def _follow_lines(self) -> bool:
+        """Read what others journalled; whether there was something."""
+        is_new = False
+        while self.journal.follow():
+            is_new = True
+            if self.journal.has_more:
+                await asyncio.sleep(0)
+        return is_new
 
     async def _restore(self) -> None:
         """Write a removed or older journal again from memory, so that no UID changes.
@@ -222,7 +231,7 @@ class MailboxFolder:
         if not self.is_in_place or not os.path.isdir(self.cur):  # noqa: PTH112
             self.vanish()
             raise NoSuchMailbox
-        self.journal.follow()
+        await self._follow_lines()
         await in_thread(self.journal.go_on_at_ceiling)
         self._changed()
 

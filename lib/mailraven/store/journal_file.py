@@ -30,6 +30,7 @@ from mailraven.store.state import MailboxState
 RESERVE = 1000  # UIDs and MODSEQs made durable ahead; so many are skipped after a power loss
 COMPACT_LINES = 10_000  # lines beyond two per message that make a new file worth its writing
 READ_CHUNK = 1 << 20  # octets
+FOLLOW_SIZE = 64 << 10  # octets of lines that are applied between two turns of the loop
 LOCK_PATIENCE = 30.0  # seconds
 LAST_UID_VALIDITY = "mailraven.uidvalidity"
 _BOOT = boot_id()
@@ -104,18 +105,27 @@ class JournalFile:
         status = os.stat(f"{self._folder}/{NAME}")
         return status.st_ino != self.inode or status.st_size < self.position
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there are lines that were not applied."""
+        return os.fstat(self.fd).st_size > self.position
+
     def follow(self) -> bool:
-        """Apply the lines that others appended; whether there were any. With the lock held.
+        """Apply some of the lines that others appended; False after the last. With the lock held.
 
         A torn line at the end is cut off: its writer died, for the lock is ours.
         """
         size = os.fstat(self.fd).st_size
         if size <= self.position:
             return False
-        data = os.pread(self.fd, size - self.position, self.position)
+        left, wanted = size - self.position, FOLLOW_SIZE
+        data = os.pread(self.fd, min(left, wanted), self.position)
+        while b"\n" not in data and wanted < left:  # a long line
+            wanted *= 2
+            data = os.pread(self.fd, min(left, wanted), self.position)
         done = self._fold.feed(data)
         self.position += done
-        if self.position < size:
+        if not done:
             os.ftruncate(self.fd, self.position)
         return done > 0
 

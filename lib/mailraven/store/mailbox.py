@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mailraven.mail.types import ModSeq, Uid, UidValidity
 from mailraven.store import arrivals, change, scan
-from mailraven.store.arrivals import AppendData
+from mailraven.store.arrivals import AppendData, Progress, unheard
 from mailraven.store.cache import compact_cache
 from mailraven.store.change import FlagChange, FlagResult
 from mailraven.store.errors import NoSuchMailbox, OutOfStep, store_errors
-from mailraven.store.folder import MailboxFolder, stamp_of
+from mailraven.store.folder import MailboxFolder, slices, stamp_of
 from mailraven.store.keywords import add_keywords, bits_of, unknown_among, used_in
 from mailraven.store.listeners import Listeners
 from mailraven.store.maildir import new_base, split_name
@@ -252,13 +252,17 @@ class Mailbox:
                 await change.expunge(self._folder, stale)
             await self.tidy()
 
-    async def copy(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
+    async def copy(
+        self, uids: Sequence[int], dest: "Mailbox", progress: Progress = unheard
+    ) -> list[tuple[Uid, Uid]]:
         """Copy messages to `dest`, all or none; (old UID, new UID) of each that is still there."""
-        return await self._transfer(uids, dest, moving=False)
+        return await self._transfer(uids, dest, False, progress)
 
-    async def move(self, uids: Sequence[int], dest: "Mailbox") -> list[tuple[Uid, Uid]]:
+    async def move(
+        self, uids: Sequence[int], dest: "Mailbox", progress: Progress = unheard
+    ) -> list[tuple[Uid, Uid]]:
         """Move messages to `dest`; (old UID, new UID) of each that is still there. RFC 6851"""
-        return await self._transfer(uids, dest, moving=True)
+        return await self._transfer(uids, dest, True, progress)
 
     async def keyword_mask(self, names: Iterable[str], create: bool) -> int:
         """The mask of keywords such as "$Forwarded", in any case.
@@ -369,15 +373,20 @@ class Mailbox:
             self._tidy_after = now + SCAN_INTERVAL
 
     async def _transfer(
-        self, uids: Sequence[int], dest: "Mailbox", moving: bool
+        self, uids: Sequence[int], dest: "Mailbox", moving: bool, progress: Progress
     ) -> list[tuple[Uid, Uid]]:
-        places = {uid: self.place(uid) for uid in uids}
-        bases = {uid: self.names[at] for uid, at in places.items() if at >= 0}
-        used = used_in((self.masks[at] for at in places.values() if at >= 0), self.keywords)
+        bases: dict[int, str] = {}
+        masks: set[int] = set()
+        for part in slices(uids):
+            places = [at for at in map(self.place, part) if at >= 0]
+            bases.update({self.uids[at]: self.names[at] for at in places})
+            masks.update([self.masks[at] for at in places])
+            await asyncio.sleep(0)
+        used = used_in(masks, self.keywords)
         async with self._errors(), dest._errors():
             await dest.keyword_mask([word for _, word in used], create=True)
             bits = {here: bits_of([word], dest.keywords) for here, word in used}
-            way = arrivals.Transfer(self._folder, dest._folder, bits, moving)
+            way = arrivals.Transfer(self._folder, dest._folder, bits, moving, progress)
             pairs = await arrivals.transfer(way, uids)
             done = {old for old, _ in pairs}
             stale = [uid for uid in uids if uid not in done and self.place(uid) >= 0]

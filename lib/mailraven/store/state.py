@@ -60,6 +60,14 @@ class ChangeLog:
         self._kinds.append(ord(kind))
         self._uids.append(uid)
 
+    def add_arrivals(self, modseqs: "array[int]", uids: "array[int]") -> None:
+        """Append many arrivals."""
+        self._modseqs.extend(modseqs)
+        self._kinds.extend(b"a" * len(uids))
+        self._uids.extend(uids)
+        if len(self._uids) > LOG_LIMIT:
+            self.forget(self.end - LOG_LIMIT // 2)
+
     def since(self, position: int) -> list[Change] | None:
         """The changes from `position` on; None if some of them are forgotten."""
         start = position - self._first
@@ -68,7 +76,7 @@ class ChangeLog:
         if start == len(self._uids):
             return []
         columns = (self._modseqs[start:], self._kinds[start:].decode(), self._uids[start:])
-        return [Change(*change) for change in zip(*columns, strict=True)]
+        return list(map(Change._make, zip(*columns, strict=True)))
 
     def forget(self, position: int) -> None:
         """Forget the changes before `position`."""

@@ -1,9 +1,11 @@
 """SEARCH, SORT and THREAD from header columns that all sessions share."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from mailraven.daemons import imap_messages, imap_session
 from mailraven.imap import progress
 from mailraven.store.arrivals import AppendData
 from unit.daemons.imap_house import ImapHouse, play
@@ -49,5 +51,47 @@ def test_a_long_search_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
         reports = [line for line in said.splitlines() if b"INPROGRESS" in line]
         assert reports[0] == b'* OK [INPROGRESS ("b" 25 60)] 25 of 60 messages'
         assert b"* SEARCH\r\nb OK" in said
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("command", [b"COPY", b"MOVE"])
+def test_a_long_copy_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: bytes
+) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, *["a"] * 450)  # more than two slices
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        said = await client.ask(b"b " + command + b" 1:* Archive")
+        reports = [line for line in said.splitlines() if b"INPROGRESS" in line]
+        assert reports[-1] == b'* OK [INPROGRESS ("b" 400 450)] 400 of 450 messages'
+        assert b" 1:450 1:450]" in said
+
+    play(tmp_path, story)
+
+
+def test_flags_of_very_many_messages_let_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_session, "TURN", 0.0)
+
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, *["a"] * 5 * imap_messages.CHUNK)
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        turns, loop = list[int](), asyncio.get_running_loop()
+
+        def turn() -> None:
+            turns.append(1)
+            loop.call_soon(turn)
+
+        session = house.sessions[0]
+        loop.call_soon(turn)
+        uids = list(session.mailbox().view.uids)
+        await imap_messages.show_flags(session, uids, with_uid=True)
+        assert len(turns) >= 5
 
     play(tmp_path, story)

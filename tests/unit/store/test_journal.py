@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailraven.mail.flags import DELETED, FLAGGED, SEEN
-from mailraven.store import journal
+from mailraven.store import journal, journal_file
 from mailraven.store.journal import (
     LOCK_NAME,
     Fold,
@@ -17,6 +17,7 @@ from mailraven.store.journal import (
     escape,
     flags_line,
     snapshot,
+    together_line,
     unescape,
 )
 from mailraven.store.journal_file import (
@@ -179,6 +180,27 @@ def test_what_others_append_is_followed_and_a_torn_line_cut(folder: str) -> None
     mine.write(arrival_line(3, 3, Arrival("m3", 0, 1, 1)))
     assert other.follow()
     assert list(other.state.uids) == [1, 2, 3]
+
+
+def test_what_others_append_is_followed_piece_by_piece(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other, again = reopened(folder), reopened(folder), reopened(folder)
+    for journals in (mine, other, again):
+        journals.state.logging = True
+    other.write(together_line([f"m{n}" for n in range(100)]))  # longer than a piece
+    other.write(lines(100))
+    assert again.follow()
+    assert not again.has_more
+    monkeypatch.setattr(journal_file, "FOLLOW_SIZE", 200)
+    assert mine.follow()
+    assert mine.has_more
+    while mine.follow():
+        pass
+    for name in (*COLUMNS, *COUNTS, "together"):
+        assert getattr(mine.state, name) == getattr(again.state, name)
+    assert mine.state.log.since(0) == again.state.log.since(0)
+    assert len(mine.state.log) == 100
 
 
 def test_after_a_power_loss_uids_go_on_above_the_ceiling(folder: str) -> None:
