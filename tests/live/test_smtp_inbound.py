@@ -8,6 +8,9 @@ from email.utils import formatdate
 import pytest
 
 from mailraven.ops.demo import Demo
+from mailraven.policy.lessons import moved_in
+from mailraven.spam.learned_file import changing
+from mailraven.spam.learner import learn
 from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import (
     alice,
@@ -188,3 +191,23 @@ def test_a_refused_sender_leaves_a_record(house: Demo) -> None:
     with alice(house) as smtp, pytest.raises(smtplib.SMTPSenderRefused):
         smtp.sendmail("bob@example.net", [f"bob@{DOMAIN}"], mail("nothing"))
     assert last_record(house)["at"] == "mail"
+
+
+@pytest.mark.req("FR-017", "EC2")
+def test_what_an_account_taught_counts_for_it_and_for_no_other(house: Demo) -> None:
+    for _ in range(3):
+        assert bring(house, mail("nothing"), "bob").startswith("250 ")
+    account = house.root / "mail" / DOMAIN / "bob"
+    with changing(account) as lessons:
+        for path in (account / "Maildir" / "new").iterdir():
+            learn(lessons, path, moved_in, 0)
+        assert lessons.learned.spam == 3
+    assert bring(house, mail("nothing"), "bob", "alice").startswith("250 ")
+    newest = max(mailbox(house, "bob"), key=lambda stored: b"learned=" in stored)
+    assert b"\r\n\tlearned=0." in newest
+    assert not any(b"learned=" in stored for stored in mailbox(house, "alice"))
+    people = last_record(house)["people"]
+    assert isinstance(people, list)
+    told = {one["to"]: [reason["rule"] for reason in one["reasons"]] for one in people}
+    assert "learned" in told[f"bob@{DOMAIN}"]
+    assert "learned" not in told[f"alice@{DOMAIN}"]

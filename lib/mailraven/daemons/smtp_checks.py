@@ -22,7 +22,7 @@ from mailraven.observe import log
 from mailraven.policy.facts import Facts
 from mailraven.policy.rules import RuleSet
 from mailraven.policy.score import Assessment, Knowledge, assess
-from mailraven.policy.verdict import Thresholds
+from mailraven.policy.verdict import Reason, Thresholds
 from mailraven.smtp.events import (
     Auth,
     AuthCancelled,
@@ -42,6 +42,7 @@ from mailraven.spam.knowledge import (
     shipped_model,
 )
 from mailraven.spam.known import KnownSenders
+from mailraven.spam.learned_file import LearnedCache
 from mailraven.spam.lists import Lists
 from mailraven.spam.records import VerdictRecords, prune_records
 from mailraven.spam.reputation import Reputations
@@ -92,6 +93,7 @@ class Checks:
     greylist: Greylist
     _stamp: Stamp
     known: KnownSenders = field(default_factory=KnownSenders)
+    learned: LearnedCache = field(default_factory=LearnedCache)
     _pruned: str = ""
     _next_merge: float = 0.0
     _noting: set[asyncio.Task[None]] = field(default_factory=set)
@@ -124,6 +126,15 @@ class Checks:
         except Exception:  # whatever is wrong with us, the message is not to suffer for it
             log.exception("bug", where="score")
             return NOTHING_FOUND
+
+    async def taught(self, account: Account, tokens: frozenset[str]) -> Reason | None:
+        """What an account taught of messages with these tokens. Takes the same thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._taught, account, tokens)
+
+    def _taught(self, account: Account, tokens: frozenset[str]) -> Reason | None:
+        learned = self.learned.learned_for(account.maildir.parent)
+        return learned.reason(tokens) if learned else None
 
     def apply_to(self, peer: str) -> bool:
         """Whether mail that `peer`, an IP address, brings is checked."""

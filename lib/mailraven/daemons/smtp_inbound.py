@@ -6,6 +6,7 @@ the end   facts are gathered within one time limit; what is late is "not known"
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mailraven.config.directory import Account
@@ -22,6 +23,7 @@ from mailraven.daemons.smtp_facts import (
     source_in_memory,
     told,
 )
+from mailraven.daemons.smtp_learned import taught_by
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_past import demand_patience, with_reputation
 from mailraven.daemons.smtp_records import Failure, Outcome, judged, named
@@ -33,6 +35,7 @@ from mailraven.policy.facts import Listing
 from mailraven.policy.identity import Sender, sender_of
 from mailraven.policy.score import Assessment, Person, judge
 from mailraven.policy.spam_headers import spam_fields
+from mailraven.policy.verdict import Reason
 from mailraven.senderauth.authentication_results import header_field
 from mailraven.senderauth.results import SenderResults
 from mailraven.smtp.events import Kind
@@ -134,26 +137,35 @@ class Visitor:
         assessment = await self.checks.assess(source.beginning, facts)
         assessment = with_reputation(self.checks, sender, assessment)
         await demand_patience(self.checks, transaction, sender, assessment)
-        found = [
-            self._outcome(transaction, one, sender, assessment) for one in each(transaction.routed)
-        ]
+        people = each(transaction.routed)
+        taught = await taught_by(self.checks, people, assessment.tokens)
+        seen = _Seen(sender, assessment, taught)
+        found = [self._outcome(transaction, one, seen) for one in people]
         actions = settled([outcome.verdict.action for outcome in found])
         outcomes = [replace(one, action=action) for one, action in zip(found, actions, strict=True)]
         return Judgement(outcomes, assessment, results)
 
-    def _outcome(
-        self, transaction: Transaction, routed: Routed, sender: Sender, assessment: Assessment
-    ) -> Outcome:
+    def _outcome(self, transaction: Transaction, routed: Routed, seen: "_Seen") -> Outcome:
         scores, account = (0.0, 0.0), ""
         knows = False
         for one in routed.accounts:
             account, scores = one.address, transaction.house.directory.scores(one.address)
             folder = one.maildir.parent
-            knows = any(self.checks.known.has(folder, address) for address in sender.proved)
+            knows = any(self.checks.known.has(folder, address) for address in seen.sender.proved)
         thresholds = thresholds_of(scores, self.checks.thresholds)
-        person = Person(knows, self.checks.lists.reasons(sender, account))
-        verdict = judge(assessment, person, thresholds)
+        listed = self.checks.lists.reasons(seen.sender, account)
+        person = Person(knows, listed, seen.taught.get(account))
+        verdict = judge(seen.assessment, person, thresholds)
         return Outcome(routed, verdict, thresholds, verdict.action)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a message is, for whoever gets it, and what each account taught of such."""
+
+    sender: Sender
+    assessment: Assessment
+    taught: Mapping[str, Reason]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,12 @@ class Assessment:
 @dataclass(frozen=True, slots=True)
 class Person:
     """What is particular to one who gets the message. `knows_sender` may only be told of an
-    authenticated sender that the person has written to; `lists` is what their lists say."""
+    authenticated sender that the person has written to; `lists` is what their lists say, `learned`
+    what they taught of messages with these tokens (Learned.reason)."""
 
     knows_sender: bool = False
     lists: tuple[Reason, ...] = ()
-    learned: Learned | None = None
+    learned: Reason | None = None
 
 
 def score(message: bytes, facts: Facts, knowledge: Knowledge) -> Verdict:
@@ -77,7 +78,7 @@ def judge(assessment: Assessment, person: Person, thresholds: Thresholds) -> Ver
     """The verdict for one who gets the message; cheap."""
     content = list(assessment.content)
     if person.learned is not None:
-        content += _that_count([person.learned.reason(assessment.tokens)])
+        content += _that_count([person.learned])
     reasons = [*content, *assessment.others, *person.lists]
     against = sum(reason.points for reason in content)
     if person.knows_sender and against > 0:
