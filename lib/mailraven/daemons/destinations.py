@@ -2,25 +2,30 @@
 
 A worker is one session at a time: it takes job after job of its destination over the same
 connection, waits a moment for more, and goes. How many work for one destination grows with success
-and shrinks with failure; a destination that cannot be reached at all answers for its waiting jobs
-at once, so that dead hosts cost nothing to the others.
+and shrinks with failure. Within a destination, and for the slots that all share, accounts take
+turns. A destination that proved slow has few jobs in memory; one that cannot be reached at all
+answers for its waiting mail little by little (each answer is a write to the disk), so that dead
+hosts cost next to nothing to the others.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
 from mailraven.daemons.delivery import Courier, Unreachable
 from mailraven.daemons.flight import Job
+from mailraven.daemons.slots import Slots
 from mailraven.daemons.smtp_sender import SmtpSender
 from mailraven.observe import log
+from mailraven.queue.fairness import FairQueue, lane_of
 from mailraven.queue.progress import Attempt
 
 LINGER = 2.0  # seconds that a session waits for another message
 SESSION_LIMIT = 100  # messages over one connection; some servers count
 SUSPENSION = 30.0  # seconds that an unreachable destination is not asked again
 JOBS_LIMIT = 200  # jobs that wait for one destination: the others' mail needs room, too
+UNPROVEN_LIMIT = 5  # the same for one that has not yet shown to be quick
+REFUSALS_LIMIT = 20  # messages a second that unreachable destinations answer for, all together
 FIRST_WORKERS = 2  # sessions at once with a destination that we know nothing about
 
 Done = Callable[[Job, dict[int, Attempt]], Awaitable[None]]
@@ -29,49 +34,87 @@ Done = Callable[[Job, dict[int, Attempt]], Awaitable[None]]
 class Destination:
     """What waits for one next hop."""
 
-    __slots__ = ("arrival", "idle", "jobs", "limit", "refusal", "suspended_until", "workers")
+    __slots__ = (
+        "arrival",
+        "idle",
+        "is_proven",
+        "is_slow",
+        "jobs",
+        "limit",
+        "refusal",
+        "suspended_until",
+        "workers",
+    )
 
     def __init__(self) -> None:
-        self.jobs: deque[Job] = deque()
+        self.jobs: FairQueue[Job] = FairQueue()
         self.workers = 0
         self.idle = 0
         self.limit = float(FIRST_WORKERS)
         self.arrival = asyncio.Event()
         self.refusal: Attempt | None = None
         self.suspended_until = 0.0
+        self.is_slow = False
+        self.is_proven = False
 
     @property
     def is_forgettable(self) -> bool:
         """Whether nothing would be lost with it."""
         return not self.jobs and not self.workers and self.refusal is None
 
+    def is_suspended(self, now: float) -> bool:
+        """Whether it could not be reached a moment ago."""
+        return self.refusal is not None and now < self.suspended_until
+
+    def room(self) -> int:
+        """How many more jobs are welcome."""
+        most = JOBS_LIMIT if self.is_proven and not self.is_slow else UNPROVEN_LIMIT
+        return max(0, min(most, JOBS_LIMIT) - len(self.jobs))
+
+    def proves_slow(self) -> None:
+        """A delivery takes long."""
+        self.is_slow = True
+
 
 class Dispatcher:
     """All destinations. `done` is awaited with every job and what became of its recipients."""
 
     def __init__(self, concurrency: int, done: Done, suspension: float = SUSPENSION) -> None:
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = Slots(concurrency)
         self._done = done
         self._suspension = suspension
         self._destinations: dict[str, Destination] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._refused_at = 0.0
 
     def add(self, job: Job, courier: Courier, most: int) -> None:
         """Deliver `job` when its turn comes, with at most `most` sessions for its destination."""
         self._forget_the_quiet()
         destination = self._destinations.setdefault(job.hop.key, Destination())
-        destination.jobs.append(job)
+        now = asyncio.get_running_loop().time()
+        if destination.is_suspended(now):
+            self._refused_at = now
+        destination.jobs.put(lane_of(job.flight.entry), job)
         destination.arrival.set()
         wanted = min(int(destination.limit), most)
         if destination.workers < wanted and destination.idle < len(destination.jobs):
             destination.workers += 1
             self._start(self._work(destination, courier, most))
 
-    def room(self, key: str) -> int:
-        """How many more jobs for that destination are welcome."""
+    def room(self, key: str, lane: str) -> bool:
+        """Whether another job of that lane is welcome for that destination.
+
+        A lane may have as many waiting as is left for the others: the first of a newsletter leave
+        room for a letter, and many newsletters share it.
+        """
         destination = self._destinations.get(key)
-        return JOBS_LIMIT if destination is None else max(0, JOBS_LIMIT - len(destination.jobs))
+        if destination is None:
+            return True
+        now = asyncio.get_running_loop().time()
+        if destination.is_suspended(now):
+            return not destination.jobs and now - self._refused_at >= 1.0 / REFUSALS_LIMIT
+        return destination.jobs.waiting(lane) < destination.room()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -81,15 +124,14 @@ class Dispatcher:
     async def _work(self, destination: Destination, courier: Courier, most: int) -> None:
         sender: SmtpSender | None = None
         try:
-            async with self._slots:
-                while await self._has_job(destination, sender):
-                    job = destination.jobs.popleft()
-                    sender = await self._deliver(job, destination, courier, sender)
-                    if sender is not None:
-                        destination.limit = min(destination.limit + 0.5, most)
-                    if sender is not None and sender.used >= SESSION_LIMIT:
-                        sender.close()
-                        sender = None
+            while await self._has_job(destination, sender):
+                sender = await self._take_turn(destination, courier, sender)
+                if sender is not None:
+                    destination.is_proven = True
+                    destination.limit = min(destination.limit + 0.5, most)
+                if sender is not None and sender.used >= SESSION_LIMIT:
+                    sender.close()
+                    sender = None
         finally:
             destination.workers -= 1
             if sender is not None:
@@ -102,7 +144,7 @@ class Dispatcher:
         """Wait for another job, as long as a session is worth keeping and nobody needs our slot."""
         if destination.jobs:
             return True
-        if sender is None or self._slots.locked() or self._is_closing:
+        if sender is None or self._slots.is_contested or self._is_closing:
             return False
         destination.arrival.clear()
         destination.idle += 1
@@ -114,20 +156,36 @@ class Dispatcher:
             destination.idle -= 1
         return bool(destination.jobs)
 
+    async def _take_turn(
+        self, destination: Destination, courier: Courier, sender: SmtpSender | None
+    ) -> SmtpSender | None:
+        """Deliver one job when there is a slot for it; the session, if it can be used again."""
+        job = destination.jobs.pop()
+        if job is None:
+            return sender
+        lane, on_slow = lane_of(job.flight.entry), destination.proves_slow
+        turn = await self._slots.take(lane, on_slow, is_slow=destination.is_slow)
+        try:
+            if not self._is_closing:
+                sender = await self._deliver(job, destination, courier, sender)
+        finally:
+            turn.end()
+        if sender is not None and not turn.is_slow:
+            destination.is_slow = False
+        return sender
+
     async def _deliver(
         self, job: Job, destination: Destination, courier: Courier, sender: SmtpSender | None
     ) -> SmtpSender | None:
         now = asyncio.get_running_loop().time()
-        if destination.refusal is not None and now < destination.suspended_until:
+        if destination.refusal is not None and destination.is_suspended(now):
             await self._done(job, dict.fromkeys(job.positions, destination.refusal))
             return sender
         destination.refusal = None
         try:
             delivered = await courier.deliver(job, sender)
         except Unreachable as error:
-            destination.limit = max(1.0, destination.limit / 2)
-            destination.refusal = error.attempt
-            destination.suspended_until = asyncio.get_running_loop().time() + self._suspension
+            self._suspend(destination, error.attempt)
             await self._done(job, dict.fromkeys(job.positions, error.attempt))
             return None
         except Exception:
@@ -138,6 +196,14 @@ class Dispatcher:
             return None
         await self._done(job, delivered.attempts)
         return delivered.sender
+
+    def _suspend(self, destination: Destination, refusal: Attempt) -> None:
+        """It cannot be reached: leave it alone for a while."""
+        destination.limit = max(1.0, destination.limit / 2)
+        destination.refusal = refusal
+        destination.is_proven = False
+        destination.is_slow = True
+        destination.suspended_until = asyncio.get_running_loop().time() + self._suspension
 
     def _forget_the_quiet(self) -> None:
         """Drop destinations that nobody waits for, now and then: a queue may see a million."""

@@ -8,6 +8,7 @@ holds the lock on spool/queued.lock.
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,15 +31,18 @@ from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.entry import Answer, BrokenEntry, QueueEntry, instant
+from mailraven.queue.fairness import lane_of
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
 
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
-FLIGHTS_LIMIT = 2000  # claimed messages; the others wait as lines of the agenda
-STARTS_LIMIT = 50  # messages claimed before sessions get their turn on the loop
+FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
+STARTS_LIMIT = 50  # messages looked at before sessions get their turn on the loop
 RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
+LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
+LINES_LOOK = 0.2  # seconds between looks at lines whose destinations cannot be reached
 DISK_RETRY = 10.0  # seconds until a full disk is asked again
 GRACE = 6.0  # seconds that open sessions get at the end
 
@@ -63,6 +67,8 @@ class Queue:
         self._spool = Spool(config.paths.spool)
         self._agenda = Agenda()
         self._flights: dict[QueueId, Flight] = {}
+        self._lanes: Counter[str] = Counter()  # flights by lane
+        self._roomy: set[str] = set()  # destinations that have finished a job
         self._watcher = Watcher()
         self._wake = asyncio.Event()
         self._must_scan = True
@@ -126,7 +132,9 @@ class Queue:
     def _look_at(self, folder: Path, name: str) -> None:
         listed = self._spool.find(QueueId(name))
         if listed is not None and listed.folder == folder.name:
-            self._agenda.put(self._with_a_sane_due(listed))
+            listed = self._with_a_sane_due(listed)
+            is_fresh = listed.folder == "incoming"
+            (self._agenda.put_fresh if is_fresh else self._agenda.put)(listed)
 
     async def _scan(self) -> None:
         """Read the folders: they are the truth."""
@@ -159,25 +167,37 @@ class Queue:
             self._scanned = now
             await self._scan()
         self._wake.clear()
-        for destination in self._agenda.lines():
-            room = min(self._room(), self._dispatcher.room(destination))
-            for listed in self._agenda.pop_line(destination, room):
-                self._start(listed)
-        for listed in self._agenda.pop_due(time.time(), self._room()):
+        roomy, self._roomy = self._roomy, set()
+        for destination in (*roomy, *self._agenda.next_lines(LINES_LIMIT)):
+            self._start_from_line(destination)
+        for listed in self._agenda.pop_due(time.time(), STARTS_LIMIT):
             self._start(listed)
         DEPTH.labels("active").set(len(self._flights))
         DEPTH.labels("waiting").set(len(self._agenda))
         await self._sleep()
 
-    def _room(self) -> int:
-        return min(STARTS_LIMIT, FLIGHTS_LIMIT - len(self._flights))
+    def _start_from_line(self, destination: str) -> None:
+        """Start what waits for `destination`, as far as there is room."""
+        for _ in range(STARTS_LIMIT):
+            listed = self._agenda.pop_line(destination, lambda lane: self._may(destination, lane))
+            if listed is None:
+                return
+            self._start(listed)
+
+    def _may(self, destination: str, lane: str) -> bool:
+        """Whether another message of that lane may be claimed for that destination.
+
+        A lane may have as many claimed as are left for the others.
+        """
+        share = FLIGHTS_LIMIT - len(self._flights)
+        return self._lanes[lane] < share and self._dispatcher.room(destination, lane)
 
     async def _sleep(self) -> None:
         """Until the next entry is due, or something happens."""
         due = self._agenda.next_due()
         seconds = RESCAN if due is None else min(RESCAN, max(0.0, due - time.time()))
-        if len(self._flights) >= FLIGHTS_LIMIT:
-            seconds = RESCAN  # a flight that ends wakes us
+        if self._agenda.has_lines():
+            seconds = min(seconds, LINES_LOOK)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -202,18 +222,19 @@ class Queue:
         entry = self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
-        hops = self._hops(entry)
-        if (destination := self._full_destination(hops)) is not None:
-            self._agenda.put_in_line(listed, destination)
+        hops, lane = self._hops(entry), lane_of(entry)
+        if (destination := self._full_destination(hops, lane)) is not None:
+            self._agenda.put_in_line(listed, destination, lane)
         elif self._spool.take(listed.id, listed.folder):
             flight = Flight(entry, self._spool)
             self._flights[entry.id] = flight
+            self._lanes[lane] += 1
             self._dispatch(flight, hops)
 
-    def _full_destination(self, hops: Mapping[int, NextHop | Attempt]) -> str | None:
+    def _full_destination(self, hops: Mapping[int, NextHop | Attempt], lane: str) -> str | None:
         """Whom the message has to wait for: one of its destinations if none of them has room."""
         keys = dict.fromkeys(hop.key for hop in hops.values() if isinstance(hop, NextHop))
-        is_full = all(self._dispatcher.room(key) == 0 for key in keys)
+        is_full = not any(self._may(key, lane) for key in keys)
         return next(iter(keys), None) if is_full else None
 
     def _dispatch(self, flight: Flight, hops: Mapping[int, NextHop | Attempt]) -> None:
@@ -260,7 +281,9 @@ class Queue:
         """A job has ended: called by the dispatcher."""
         for position, attempt in attempts.items():
             log_attempt(job.flight.entry, position, attempt)
-        self._wake.set()  # the destination has room for another one
+        if self._agenda.has_line(job.hop.key):
+            self._roomy.add(job.hop.key)  # the destination has room for another one
+            self._wake.set()
         try:
             is_last = await job.flight.heard(attempts)
         except (OSError, EntryGone) as error:
@@ -289,6 +312,7 @@ class Queue:
         if not conclusion.is_finished:
             # As it is by now: what others did to it since it waits was taken for our own doing.
             self._look_at(self._spool.folder("deferred"), id)
+            self._wake.set()
 
     def _put_aside(self, id: QueueId) -> None:
         """A message that we cannot handle waits for a person, and stands in nobody's way."""
@@ -298,8 +322,15 @@ class Queue:
         self._forget(id)
 
     def _forget(self, id: QueueId) -> None:
-        self._flights.pop(id, None)
-        self._wake.set()
+        flight = self._flights.pop(id, None)
+        if flight is None:
+            return
+        lane = lane_of(flight.entry)
+        self._lanes[lane] -= 1
+        if not self._lanes[lane]:
+            del self._lanes[lane]
+        if len(self._flights) >= FLIGHTS_LIMIT // 2:
+            self._wake.set()  # somebody may wait for a share
 
     def facts(self) -> dict[str, object]:
         """What `status` shows of the queue."""
