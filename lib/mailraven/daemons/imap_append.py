@@ -27,6 +27,7 @@ from mailraven.store.mailbox import Mailbox
 
 MEMORY_LIMIT = 1 << 20  # octets of the messages of one APPEND in memory
 MESSAGE_LIMIT = 1000  # messages of one APPEND
+TOTAL_LIMIT = 1 << 30  # octets of them: URLs name many with few octets
 
 
 async def append(session: Session, request: Append) -> bytes:
@@ -128,6 +129,8 @@ class _Coming:
         octets, messages = sum(body.size for body in self.bodies) + more, len(self.bodies)
         if self.replaced:
             octets, messages = octets - self.replaced.size, messages - 1
+        if messages > 1 and octets > TOTAL_LIMIT:
+            raise Refusal("[LIMIT] too many octets in one APPEND")
         await demand_room(self.session, octets, messages)
 
     async def _complete(self) -> None:

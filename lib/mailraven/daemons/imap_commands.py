@@ -39,6 +39,7 @@ CODES: dict[type[Exception], str] = {
     errors.MailboxExists: "ALREADYEXISTS",
     errors.BadMailboxName: "CANNOT",
     errors.TooManyKeywords: "LIMIT",
+    errors.TooManyMailboxes: "LIMIT",
     errors.TooManySubscriptions: "LIMIT",
     errors.MessageGone: "EXPUNGEISSUED",
     errors.MailboxBusy: "INUSE",

@@ -21,6 +21,7 @@ from mailraven.store.errors import (
     MailboxExists,
     NoSuchMailbox,
     SpecialUseTaken,
+    TooManyMailboxes,
     TooManySubscriptions,
     store_errors,
 )
@@ -40,6 +41,7 @@ from mailraven.store.usage import forget_usage
 
 SUBSCRIPTIONS = "mailraven.subscriptions"
 SPECIAL_USE = "mailraven.special-use"
+MAILBOX_LIMIT = 20_000  # of one account; each LIST looks at all of them
 SUBSCRIPTION_LIMIT = 10_000  # names of one account: each LIST goes through them
 SUBSCRIPTION_SIZE = 512 << 10  # characters in all these names
 METADATA = "mailraven.metadata"  # annotations of a mailbox; see metadata.py
@@ -132,6 +134,8 @@ def create(maildir: Path, name: str, uses: Sequence[str] = ()) -> None:
     with store_errors(), _locked(maildir):
         if is_mailbox(place_of(maildir, name)):
             raise MailboxExists
+        if len(list(maildir.iterdir())) >= MAILBOX_LIMIT:
+            raise TooManyMailboxes
         # Of what is not there yet: nothing after a crash.
         if uses:
             _designate(maildir, name, uses)
@@ -312,6 +316,7 @@ def _make_folder(maildir: Path, place: Path) -> None:
     aside = maildir / "tmp" / f"new.{secrets.token_hex(8)}"
     _made(aside)
     (aside / "maildirfolder").touch(0o660)  # Maildir++: this is no account's own Maildir
+    fsync_dir(aside)
     try:
         aside.rename(place)
     except OSError as error:

@@ -71,6 +71,13 @@ class TooManyKeywords(PermanentError):
         super().__init__(552, "5.2.2 a mailbox holds at most 26 keywords")
 
 
+class TooManyMailboxes(PermanentError):
+    """The account has as many mailboxes as it may. IMAP: NO [LIMIT]."""
+
+    def __init__(self) -> None:
+        super().__init__(552, "5.2.2 too many mailboxes")
+
+
 class TooManySubscriptions(PermanentError):
     """The account has subscribed to as many names as it may. IMAP: NO [LIMIT]."""
 

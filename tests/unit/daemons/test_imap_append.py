@@ -56,3 +56,20 @@ def test_messages_of_one_append_are_counted(
         client.writer.close()
 
     play(tmp_path, story)
+
+
+def test_urls_of_one_append_name_a_bounded_sum_of_octets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_append, "TOTAL_LIMIT", 100)
+
+    async def story(house: ImapHouse) -> None:
+        client = await house.client()
+        assert b"OK" in await client.ask(b"a APPEND Sent" + literals(b"x" * 120))  # a single one
+        one = b' CATENATE (URL "/Sent/;UID=1/;PARTIAL=0.40")'
+        assert b"OK" in await client.ask(b"b APPEND Sent" + one * 2)
+        assert b"NO [LIMIT]" in await client.ask(b"c APPEND Sent" + one * 3)
+        assert b"MESSAGES 3" in await client.ask(b"d STATUS Sent (MESSAGES)")
+        client.writer.close()
+
+    play(tmp_path, story)

@@ -65,3 +65,12 @@ def test_what_is_offered_is_what_the_standards_page_says() -> None:
 def test_what_can_be_enabled_is_offered() -> None:
     """RFC 5161 §3.1"""
     assert {word.upper() for word in words(State.AUTHENTICATED)} >= ENABLABLE
+
+
+def test_the_manual_of_imapd_names_all_that_is_offered() -> None:
+    page = (PAGE.parent / "mailraven-imapd.8").read_text()
+    named = re.search(r"\.Ss Extensions\n(.*?)\nand AUTHENTICATE", page, re.DOTALL)
+    assert named
+    told = set(re.findall(r"[\w+=-]+", named[1])) - {"and", "with"}
+    offered = {word.decode().partition("=1000")[0] for word in words(State.AUTHENTICATED)}
+    assert told == offered - {"QUOTA"}

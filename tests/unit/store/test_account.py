@@ -14,6 +14,7 @@ from mailraven.store.errors import (
     MailboxExists,
     NoSuchMailbox,
     StoreUnavailable,
+    TooManyMailboxes,
     TooManySubscriptions,
 )
 from mailraven.store.names import canonical, find, folder_name, name_of, place_of
@@ -178,6 +179,16 @@ def test_special_use_follows_a_rename(maildir: Path) -> None:
     account.rename(maildir, "Old", "New")
     uses = {info.name: info.special_use for info in list_mailboxes(maildir)}
     assert uses["New/Mail/Out"] == "\\Sent"
+
+
+def test_mailboxes_are_bounded(maildir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "MAILBOX_LIMIT", len(list(maildir.iterdir())) + 2)
+    account.create(maildir, "one")
+    account.create(maildir, "two")
+    with pytest.raises(TooManyMailboxes):
+        account.create(maildir, "three")
+    account.delete(maildir, "one")
+    account.create(maildir, "three")
 
 
 def test_subscriptions_are_bounded(maildir: Path) -> None:
