@@ -167,16 +167,27 @@ class Connection(asyncio.Protocol):
 
         Raises TimeoutError when the deadline set by `expect_within` has passed.
         """
-        while not self._backlog:
+        while not self.is_readable:
+            await self.arrival()
+        return self.take()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `take` has something to say."""
+        return bool(self._backlog) or self._eof or self._expired
+
+    def arrival(self) -> "asyncio.Future[None]":
+        """Done when `take` may have something to say: for who waits long, without a coroutine."""
+        self._reader = asyncio.get_running_loop().create_future()
+        return self._reader
+
+    def take(self) -> bytes:
+        """What `read` gives or raises, at once; call it when `is_readable`."""
+        self._reader = None
+        if not self._backlog:
             if self._eof:
                 return b""
-            if self._expired:
-                raise TimeoutError
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+            raise TimeoutError
         data = parts.take(self._backlog)
         if self._size > BACKLOG_LIMIT and self._transport is not None and not self._closed:
             self._transport.resume_reading()
@@ -305,7 +316,9 @@ def _endpoint(name: object) -> tuple[str, int]:
     if not isinstance(name, tuple) or len(name) < 2:
         return ("", 0)
     address = str(name[0])
-    return (address.removeprefix("::ffff:") if "." in address else address, int(name[1]))
+    if "." in address:
+        address = address.removeprefix("::ffff:")
+    return (sys.intern(address), int(name[1]))  # ours is that of all connections
 
 
 Session = Callable[[Connection], Awaitable[None]]
@@ -369,6 +382,12 @@ class Listener:
         task.add_done_callback(self.tasks.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
+        connection = await self._connect(sock)
+        if connection is not None:
+            await serve_connection(connection, self._session)
+
+    async def _connect(self, sock: socket.socket) -> Connection | None:
+        """The connection over `sock`; None if it came to nothing."""
         connection = Connection()
         try:
             endpoints = await self._preface(sock) if self._preface else None
@@ -380,10 +399,10 @@ class Listener:
             )
         except (OSError, ssl.SSLError, TimeoutError, ConnectionError):
             sock.close()  # a scanner, or a client that does not trust us
-            return
+            return None
         if endpoints is not None:
             connection.peer, connection.local = endpoints
-        await serve_connection(connection, self._session)
+        return connection
 
     async def close(self, grace: float) -> None:
         """Accept no more, give open sessions `grace` seconds to end, then cancel them."""

@@ -131,31 +131,34 @@ class Session:
             if self.engine.closed:
                 self.flush()
                 raise Closed
-            self.engine.receive(await self._read_inside())
+            if self.layer is not None:
+                data = await self._read_inflated(self.layer)
+            else:  # here most sessions spend their lives: without one more coroutine
+                self._expect_octets()
+                while not self.connection.is_readable:
+                    await self.connection.arrival()
+                data = self._take_octets()
+            if self.recorder is not None:
+                self.recorder.client(data)
+            self.engine.receive(data)
         await self.breathe()
         return event
 
-    async def _read_inside(self) -> bytes:
-        """What the client says, without its compression; recorded if that is wished."""
-        data = await self._read_inflated()
-        if self.recorder is not None:
-            self.recorder.client(data)
-        return data
-
-    async def _read_inflated(self) -> bytes:
-        if self.layer is None:
-            return await self._read()
+    async def _read_inflated(self, layer: Layer) -> bytes:
         try:
             await self.breathe()  # a few octets can be long work
-            data = self.layer.more()
+            data = layer.more()
             while not data:
-                data = self.layer.inflate(await self._read())
+                self._expect_octets()
+                while not self.connection.is_readable:
+                    await self.connection.arrival()
+                data = layer.inflate(self._take_octets())
         except ValueError as error:
             self.engine.bye(str(error).encode())
             raise Closed from None
         return data
 
-    async def _read(self) -> bytes:
+    def _expect_octets(self) -> None:
         logged_in = self.engine.state is not State.NOT_AUTHENTICATED
         left = self.began + GREETED_TIMEOUT - time.monotonic()
         if left <= 0 and not logged_in:
@@ -164,7 +167,9 @@ class Session:
         self.waiting = True
         if self.notifier is not None:
             self.notifier.resume()
-        data = await self.connection.read()
+
+    def _take_octets(self) -> bytes:
+        data = self.connection.take()
         self.waiting = False
         if not data:
             raise Closed

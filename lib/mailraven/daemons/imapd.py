@@ -131,8 +131,10 @@ class Door:
 
 async def converse(session: Session) -> None:
     """Greet, then answer one command after the other. Raises Closed when the client has gone."""
-    words = session.capabilities_in(State.NOT_AUTHENTICATED)
-    session.send(b"* OK [CAPABILITY " + words + b"] MailRaven ready\r\n")
+    session.send(
+        b"* OK [CAPABILITY %b] MailRaven ready\r\n"
+        % session.capabilities_in(State.NOT_AUTHENTICATED)
+    )
     try:
         while not session.engine.closed:
             event = await session.next_event()

@@ -64,9 +64,9 @@ class GroupFsync:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)  # a quarter of a Path; there is one of us for each open mailbox
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._changed: threading.Condition | None = None  # once somebody has to wait
         self._started = 0  # rounds of fsync begun
         self._finished = 0  # rounds done
         self._waiting = 0
@@ -81,6 +81,7 @@ class GroupFsync:
                 if self._started == self._finished:
                     self._run_round()
                 else:
+                    self._changed = self._changed or threading.Condition(self._lock)
                     self._changed.wait()
             failure = self._failures.get(mine)
             self._waiting -= 1
@@ -96,7 +97,7 @@ class GroupFsync:
         self._lock.release()
         failure: OSError | None = None
         try:
-            fsync_dir(self._path)
+            fsync_dir(Path(self._path))
         except OSError as error:
             failure = error
         finally:
@@ -104,4 +105,5 @@ class GroupFsync:
             self._finished = number
             if failure is not None:
                 self._failures[number] = failure
-            self._changed.notify_all()
+            if self._changed:
+                self._changed.notify_all()

@@ -8,7 +8,6 @@ client does (RFC 9051 §7.5.1: EXPUNGE is told only at certain times).
 
 from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import compress
@@ -146,7 +145,7 @@ class MailboxState:
         self.unseen = 0
         self.deleted = 0
         self.size = 0  # octets of all messages
-        self.expunged: deque[tuple[int, int]] = deque(maxlen=HISTORY_LIMIT)  # (UID, MODSEQ)
+        self.expunged: list[tuple[int, int]] = []  # (UID, MODSEQ), the last HISTORY_LIMIT
         self.history_from = 0  # `expunged` is complete for later MODSEQs
         # Open intervals of MODSEQs that may have been told and were then lost with the power.
         self.lost: list[tuple[int, int]] = []
@@ -228,7 +227,7 @@ class MailboxState:
     def remember_expunged(self, uid: int, modseq: int) -> None:
         """Keep (UID, MODSEQ) for QRESYNC; the oldest is forgotten when there are too many."""
         if len(self.expunged) == HISTORY_LIMIT:
-            self.history_from = max(self.history_from, self.expunged[0][1])
+            self.history_from = max(self.history_from, self.expunged.pop(0)[1])
         self.expunged.append((uid, modseq))
         self.highest_modseq = max(self.highest_modseq, modseq)
 
