@@ -1,4 +1,4 @@
-"""`mailraven spam score | explain | simulate`."""
+"""`mailraven spam score | explain | simulate`; learning.py has the rest."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mailraven.cli.common import etc_of, load_config, say, say_json, table
 from mailraven.cli.config import Commands
+from mailraven.cli.learning import add_verbs
 from mailraven.ops.spam import facts_of, knowledge_of, score_file, score_lines
 from mailraven.ops.verdicts import simulate
 
@@ -25,6 +26,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     simulate.add_argument("--rules", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--count", type=int, default=1000, help="newest messages of a mailbox")
     simulate.set_defaults(command=_simulate)
+    add_verbs(verbs)
 
 
 def _score(options: argparse.Namespace) -> int:

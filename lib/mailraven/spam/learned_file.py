@@ -24,7 +24,7 @@ from mailraven.files.lock import lock_file
 from mailraven.policy.learned import Learned, parse_learned, render_learned
 from mailraven.policy.lessons import SPAM, Change, Claims, lesson, parse_claims
 
-NAME = "learned"
+NAME, LOCK_NAME = "learned", ".learned.lock"
 SIZE_LIMIT = 8 << 20  # octets; a file of 65,536 places and LESSON_LIMIT lessons has fewer
 LESSON_LIMIT = 20_000
 PLACES_LIMIT = 300_000  # places in memory, of all accounts together: about 60 MB
@@ -78,7 +78,7 @@ def changing(folder: Path) -> Iterator[Lessons]:
     Holds the lock of the account: waits for others and for the disk. Raises OSError. What cannot be
     read is begun anew.
     """
-    with lock_file(folder / f".{NAME}.lock"):
+    with lock_file(folder / LOCK_NAME):
         lessons = read_lessons(folder)
         yield lessons
         write_atomically(folder / NAME, render(lessons).encode("ascii"))
