@@ -29,6 +29,7 @@ FACTS = st.builds(
     spf=st.sampled_from(["pass", "fail", "temperror", None]),
     dmarc=st.sampled_from(["pass", "fail", None]),
     dkim_domains=st.lists(st.text(max_size=20), max_size=3).map(tuple),
+    proved_domain=st.text(max_size=20),
     dnsbl=st.lists(st.builds(Listing, st.text(), POINTS, st.text()), max_size=2).map(tuple),
     milters=st.lists(st.builds(Reason, st.text(), POINTS, st.text()), max_size=2).map(tuple),
 )

@@ -12,6 +12,7 @@ from mailraven.mail.headers import split_message
 from mailraven.observe import log
 from mailraven.policy.facts import Facts, Listing, Result
 from mailraven.policy.verdict import Reason
+from mailraven.senderauth.proved import proved_domain
 from mailraven.senderauth.results import DmarcResult, SenderResults
 
 PIECE = 256 << 10  # octets read from a file at once
@@ -94,6 +95,7 @@ def facts_of(
         dmarc=results.dmarc.word if results else None,
         arc=results.arc.word if results else None,
         dkim_domains=results.dkim_domains if results else (),
+        proved_domain=proved_domain(results) if results else "",
         dnsbl=listings,
         milters=_policy_reasons(results.dmarc) if results else (),
     )

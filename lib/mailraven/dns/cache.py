@@ -9,6 +9,8 @@ COUNT_LIMIT = 20_000  # answers, positive and negative
 SIZE_LIMIT = 16 << 20  # octets of their records
 LONGEST = 86_400.0  # seconds that an answer is kept, whatever it says (RFC 8767 §4 has 7 days)
 LONGEST_MISSING = 3600.0  # the same for what is not there: at most 3 hours, RFC 2308 §5
+FAILED_COUNT = 5000  # questions that had no answer
+FAILED_SECONDS = 30.0  # that such a one is not asked again: at most 5 minutes, RFC 2308 §7
 
 Question = tuple[str, Kind]
 Known = Answer[Record] | None  # None: the name does not exist
@@ -57,3 +59,32 @@ class Cache:
 
     def _drop(self, question: Question) -> None:
         self._weight -= self._entries.pop(question).weight
+
+
+class Failures:
+    """Questions that name servers did not answer, and why: who asks again soon need not wait for
+    the same silence. The oldest go first."""
+
+    def __init__(self, count: int = FAILED_COUNT, seconds: float = FAILED_SECONDS) -> None:
+        self._failed: OrderedDict[Question, tuple[float, str]] = OrderedDict()
+        self._count, self._seconds = count, seconds
+
+    def __len__(self) -> int:
+        return len(self._failed)
+
+    def get(self, question: Question, now: float) -> str | None:
+        """Why there was no answer; None when it may be asked."""
+        failed = self._failed.get(question)
+        if failed is None:
+            return None
+        if now >= failed[0]:
+            del self._failed[question]
+            return None
+        return failed[1]
+
+    def put(self, question: Question, why: str, now: float) -> None:
+        """It was asked, without an answer."""
+        self._failed[question] = now + self._seconds, why
+        self._failed.move_to_end(question)
+        while len(self._failed) > self._count:
+            self._failed.popitem(last=False)

@@ -30,7 +30,7 @@ from mailraven.dns.answers import (
     value_of,
     weight,
 )
-from mailraven.dns.cache import Cache, Known, Question
+from mailraven.dns.cache import Cache, Failures, Known, Question
 
 TRY_TIMEOUT = 3.0  # seconds until the next name server is asked
 UDP_SIZE = 1232  # octets of an answer that come without fragments, by the DNS flag day of 2020
@@ -60,6 +60,7 @@ class Resolver:
         # AD in a question asks for AD in the answer. RFC 6840 §5.7
         self._client.set_flags(dns.flags.RD | dns.flags.AD)
         self._cache = Cache()
+        self._failures = Failures()
         self._asked: dict[Question, asyncio.Task[Known]] = {}
         self._turns = asyncio.Semaphore(CONCURRENCY)
 
@@ -129,6 +130,9 @@ class Resolver:
         """The answer to a question that somebody may already wait for."""
         task = self._asked.get(question)
         if task is None:
+            failure = self._failures.get(question, time.monotonic())
+            if failure is not None:
+                raise LookupFailed(failure)
             if len(self._asked) >= CONCURRENCY + WAITING_LIMIT:
                 raise LookupFailed("too many questions wait for name servers")
             task = asyncio.create_task(self._in_turn(question))
@@ -144,11 +148,17 @@ class Resolver:
 
     async def _in_turn(self, question: Question) -> Known:
         name, kind = question
+        was_asked = False
         try:
             async with asyncio.timeout(self._timeout), self._turns:
+                was_asked = True
                 known, ttl = await self._question(name, kind)
-        except TimeoutError as error:
-            raise LookupFailed(f"no name server answered for {name} {kind} in time") from error
+        except (TimeoutError, LookupFailed) as error:
+            late = f"no name server answered for {name} {kind} in time"
+            why = str(error) if isinstance(error, LookupFailed) else late
+            if was_asked:  # else it is we who have no time
+                self._failures.put(question, why, time.monotonic())
+            raise LookupFailed(why) from error
         self._cache.put(question, known, ttl, time.monotonic())
         return known
 

@@ -42,6 +42,7 @@ class Facts:
     dmarc: Result | None = None
     arc: Result | None = None
     dkim_domains: tuple[str, ...] = ()  # of the signatures that pass
+    proved_domain: str = ""  # the one in From, in A-labels, if anything proves it
     dnsbl: tuple[Listing, ...] = ()
     known_sender: bool = False
     milters: tuple[Reason, ...] = ()

@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mailraven.mail.address import normalise_domain
 from mailraven.mail.address_list import parse_address_list
 from mailraven.mail.charset import decode_text
 from mailraven.mail.headers import every
 from mailraven.policy.facts import Facts
 
-FIELD_LIMIT = 4096  # octets of From that are looked at
+FIELD_LIMIT = 16 << 10  # octets of From; one that is cut off would name somebody else
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """`mail_from` and `author` are addresses in lower case, "" where there is not exactly one;
-    `proved` has those of them that SPF, DKIM or DMARC stand for."""
+    """`mail_from` and `author` are addresses in lower case with A-labels, "" where there is not
+    exactly one; `proved` has those of them that SPF, DKIM or DMARC stand for."""
 
     client: str = ""
     mail_from: str = ""
@@ -30,34 +31,30 @@ class Sender:
 def author_of(header: bytes) -> str:
     """The one address in From."""
     values = every(header, b"from")
-    if len(values) != 1:
+    if len(values) != 1 or len(values[0]) > FIELD_LIMIT:
         return ""
-    found = [one for one in parse_address_list(values[0][:FIELD_LIMIT]) if one.host]
+    found = [one for one in parse_address_list(values[0]) if one.host]
     if len(found) != 1 or not found[0].mailbox:
         return ""
-    return decode_text(b"%b@%b" % (found[0].mailbox, found[0].host or b"")).lower()
+    domain = normalise_domain(decode_text(found[0].host or b""))
+    return f"{decode_text(found[0].mailbox).lower()}@{domain}"
 
 
 def sender_of(header: bytes, facts: Facts) -> Sender:
-    """The sender of a message. The author is proved by DMARC, by a signature of the domain or of
-    one above it, or by SPF for the same domain; the reverse-path by SPF."""
-    author, mail_from = author_of(header), (facts.mail_from or "").lower()
-    domain = author.rpartition("@")[2]
+    """The sender of a message. The author is proved if `facts` say so of the same domain, the
+    reverse-path by SPF."""
+    author, mail_from = author_of(header), _plain(facts.mail_from or "")
     proved: set[str] = set()
     if facts.spf == "pass" and mail_from:
         proved.add(mail_from)
-    if author and (
-        facts.dmarc == "pass"
-        or any(is_within(domain, signer) for signer in facts.dkim_domains)
-        or (facts.spf == "pass" and mail_from.rpartition("@")[2] == domain)
-    ):
+    if author and author.rpartition("@")[2] == facts.proved_domain:
         proved.add(author)
     return Sender(facts.client_ip or "", mail_from, author, frozenset(proved))
 
 
-def is_within(domain: str, above: str) -> bool:
-    """Whether `domain` is `above` or lies below it; both in lower case."""
-    return domain == above or domain.endswith("." + above)
+def _plain(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    return f"{local.lower()}{at}{normalise_domain(domain)}"
 
 
 def above(domain: str) -> Iterable[str]:

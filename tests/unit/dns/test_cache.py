@@ -3,7 +3,7 @@
 import pytest
 
 from mailraven.dns.answers import Answer
-from mailraven.dns.cache import LONGEST, LONGEST_MISSING, Cache
+from mailraven.dns.cache import FAILED_SECONDS, LONGEST, LONGEST_MISSING, Cache, Failures
 
 FOUND = Answer(("192.0.2.1",))
 EMPTY: Answer[str] = Answer(())
@@ -60,3 +60,15 @@ def test_an_answer_larger_than_the_cache_is_not_kept() -> None:
     cache = Cache(size=100)
     cache.put(("large", "TXT"), Answer((b"x" * 900,)), 60, 0.0)
     assert len(cache) == 0
+
+
+def test_a_failure_is_forgotten_soon_and_the_oldest_first() -> None:
+    # RFC 2308 §7
+    failures = Failures(count=2)
+    for second, name in enumerate(("a.example", "b.example", "c.example")):
+        failures.put((name, "A"), "silence", float(second))
+    assert len(failures) == 2
+    assert failures.get(("a.example", "A"), 2.0) is None
+    assert failures.get(("b.example", "A"), 1.0 + FAILED_SECONDS - 0.1) == "silence"
+    assert failures.get(("b.example", "A"), 1.0 + FAILED_SECONDS) is None
+    assert len(failures) == 1

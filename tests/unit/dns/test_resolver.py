@@ -95,6 +95,22 @@ def test_a_failure_is_told_from_a_missing_name(name: str) -> None:
     play(look, timeout=0.3)
 
 
+@pytest.mark.parametrize("name", ["broken.example", "silent.example"])
+def test_a_failure_is_remembered_for_all_who_ask_soon(name: str) -> None:
+    # RFC 2308 §7: else a name server that is silent delays every message of its clients
+    async def look(resolver: Resolver, server: DnsServer) -> int:
+        async def fails() -> None:
+            with pytest.raises(LookupFailed):
+                await resolver.ask(name, "TXT")
+
+        await asyncio.gather(fails(), fails())
+        before = len(server.asked)
+        await fails()
+        return len(server.asked) - before
+
+    assert play(look, timeout=0.3) == 0
+
+
 def test_no_name_server_at_all_is_a_failure() -> None:
     async def run() -> None:
         with pytest.raises(LookupFailed):
