@@ -4,12 +4,13 @@ What may have changed them is noted when it is announced; whether it has is foun
 from the messages concerned alone. Expunged ones leave at once: REMOVEFROM goes before EXPUNGE.
 """
 
+import asyncio
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 
 from mailraven.daemons.imap_fetch import fetch
 from mailraven.daemons.imap_search import matching_among
@@ -34,6 +35,7 @@ from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 
 CONTEXT_LIMIT = 20  # of one session
 FOUND_LIMIT = 500_000  # UIDs in all of them, but for the first
+MANY = 1000  # messages that may join or leave at once on the loop
 FULL_SORT = 20  # when so many times as many members join as there are, all are sorted anew
 
 
@@ -126,6 +128,7 @@ class Contexts:
             except (TemporaryError, PermanentError, Refusal):
                 self.cancel([tag])
                 self._refuse(tag, b"cannot find out what has changed")
+            await self.session.breathe()
 
     async def _update(self, context: Context) -> None:
         mailbox, view = self.selected.mailbox, self.selected.view
@@ -140,15 +143,18 @@ class Contexts:
         joining = matched - context.members(matched)
         number = int if context.by_uid else numbering(view.uids, exists)
         leaving = [uid for uid in asked if uid not in matched]
+        await self.session.breathe()
         if not context.criteria:
-            items = context.remove(leaving, number) + context.add(joining, number)
+            items = await _worked_out(
+                len(asked), partial(context.exchange, leaving, joining, number)
+            )
         else:
             left = context.members(leaving)
             staying = [uid for uid in context.found if uid not in left]
             found = await self._sorted(context, staying, joining)
             if mailbox.uids is not known:
                 return  # somebody expunges: later
-            items = context.remove(left, number) + context.reorder(found, number)
+            items = await _worked_out(len(asked), partial(context.rearrange, left, found, number))
         fresh = context.arrived & joining
         context.pending.clear()
         context.arrived.clear()
@@ -204,3 +210,8 @@ class Contexts:
             merged += [*staying[done : low[uid]], uid]
             done = low[uid]
         return merged + staying[done:]
+
+
+async def _worked_out(changes: int, work: Callable[[], bytes]) -> bytes:
+    """What `work` gives, off the loop where there is much of it: nothing else changes a context."""
+    return await asyncio.to_thread(work) if changes > MANY else work()

@@ -98,6 +98,14 @@ class Context:
                 insort(self.found, uid)
         return _wire(b"ADDTO", [(0, new)], number)
 
+    def exchange(self, gone: Collection[int], joining: Collection[int], number: Number) -> bytes:
+        """What tells that some leave and others join, in the order of the mailbox."""
+        return self.remove(gone, number) + self.add(joining, number)
+
+    def rearrange(self, gone: Collection[int], found: Sequence[int], number: Number) -> bytes:
+        """The same for a sorted result, which is `found` then."""
+        return self.remove(gone, number) + self.reorder(found, number)
+
     def reorder(self, found: Sequence[int], number: Number) -> bytes:
         """The same for a sorted result: `found` is all of it, in order, with what joins."""
         before = set(self.found)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -246,42 +245,10 @@ def test_reload_of_a_server_that_is_down_is_exit_code_1(run: Run) -> None:
     assert "smtpd is not running" in done.stdout
 
 
-def test_the_whole_way_through_bin(tmp_path: Path) -> None:
-    etc = ["--etc", f"{tmp_path}/etc"]
-
-    def typed(*words: str, stdin: str = "") -> Done:
-        done = subprocess.run([COMMAND, *etc, *words], input=stdin, capture_output=True, text=True)
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    good(typed("quickstart", "a@b.example", "--data", f"{tmp_path}/data"))
-    good(typed("account", "add", "c@b.example", "--ask", stdin="a good password\n"))
-    assert "c@b.example" in good(typed("account", "list"))
-    assert "is not an account" in refused(typed("account", "show", "d@b.example"))
-    refused(typed("acount"), 2)
-
-
-def test_a_reader_that_goes_away_is_no_error(root: Path) -> None:
-    done = subprocess.run(
-        ["bash", "-c", f"{COMMAND} --etc {root}/etc config show | read line"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-
-
 def test_a_folder_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     said = refused(mailraven(tmp_path, "quickstart", "a@b.example", "--data", f"{tmp_path}/data/x"))
     assert said == f"mailraven: {tmp_path}/data/x: Not a directory\n"
-
-
-@pytest.mark.parametrize("name", ["mailraven", "smtpd", "imapd", "queued", "authd", "limitd"])
-def test_every_command_of_bin_starts_and_is_six_lines(name: str) -> None:
-    path = TOP / "bin" / name
-    assert len(path.read_text().splitlines()) <= 6
-    done = subprocess.run([path, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"usage: {name}")
 
 
 @pytest.mark.req("FR-014")

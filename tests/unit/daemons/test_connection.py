@@ -234,7 +234,7 @@ def test_a_peer_that_never_reads_is_cut_off(tls: ServerTls, over_tls: bool) -> N
 
     async def client(port: int) -> None:
         context = client_tls() if over_tls else None
-        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=4096)
         await ended.wait()
         writer.transport.abort()
 
@@ -274,7 +274,7 @@ def test_a_session_that_has_ended_counts_until_its_socket_is_gone(
 
     async def client(port: int) -> None:
         context = client_tls() if over_tls else None
-        first = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        first = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=4096)
         assert await first[0].readexactly(1) == b"x"
         second = await asyncio.open_connection("127.0.0.1", port)
         assert await second[0].read(-1) == (b"" if over_tls else b"421 busy\r\n")
@@ -340,7 +340,7 @@ def test_a_peer_that_reads_a_little_now_and_then_is_not_cut_off(
 
     async def client(port: int) -> None:
         context = client_tls() if over_tls else None
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=4096)
         await stalled.wait()
         assert await reader.readexactly(1_000_000)
         has_read.set()

@@ -7,6 +7,7 @@ import pytest
 
 from mailraven.daemons import imap_messages, imap_session
 from mailraven.imap import progress
+from mailraven.mail.flags import FLAGGED
 from mailraven.store.arrivals import AppendData
 from unit.daemons.imap_house import ImapHouse, play
 
@@ -55,6 +56,18 @@ def test_a_long_search_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
     play(tmp_path, story)
 
 
+def count_turns() -> list[int]:
+    """Grows by one with each turn of the loop from now on."""
+    turns, loop = list[int](), asyncio.get_running_loop()
+
+    def turn() -> None:
+        turns.append(1)
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    return turns
+
+
 @pytest.mark.parametrize("command", [b"COPY", b"MOVE"])
 def test_a_long_copy_tells_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: bytes
@@ -77,21 +90,37 @@ def test_flags_of_very_many_messages_let_others_have_their_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imap_session, "TURN", 0.0)
+    monkeypatch.setattr(imap_messages, "CHUNK", 10)
 
     async def story(house: ImapHouse) -> None:
-        await deliver(house, *["a"] * 5 * imap_messages.CHUNK)
+        await deliver(house, *["a"] * 50)
         client = await house.client()
         await client.ask(b"a SELECT INBOX")
-        turns, loop = list[int](), asyncio.get_running_loop()
-
-        def turn() -> None:
-            turns.append(1)
-            loop.call_soon(turn)
-
-        session = house.sessions[0]
-        loop.call_soon(turn)
+        session, turns = house.sessions[0], count_turns()
         uids = list(session.mailbox().view.uids)
         await imap_messages.show_flags(session, uids, with_uid=True)
         assert len(turns) >= 5
+
+    play(tmp_path, story)
+
+
+def test_each_of_many_contexts_lets_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_session, "TURN", 0.0)
+
+    async def story(house: ImapHouse) -> None:
+        await deliver(house, "a", "b")
+        client = await house.client()
+        await client.ask(b"a SELECT INBOX")
+        for tag in (b"b", b"c", b"d", b"e"):
+            await client.ask(tag + b" SEARCH RETURN (UPDATE ALL) FLAGGED")
+        session = house.sessions[0]
+        await session.mailbox().mailbox.set_flags([1], "+", FLAGGED)
+        session.announce()
+        turns = count_turns()
+        await session.tell_contexts()
+        assert len(turns) >= 4
+        assert (await client.ask(b"f NOOP")).count(b"ADDTO (0 1)") == 4
 
     play(tmp_path, story)

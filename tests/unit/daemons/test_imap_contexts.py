@@ -143,6 +143,8 @@ def test_results_kept_up_to_date_are_those_of_a_fresh_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, full_sort: int
 ) -> None:
     monkeypatch.setattr(imap_contexts, "FULL_SORT", full_sort)
+    if seed:
+        monkeypatch.setattr(imap_contexts, "MANY", 0)
     chance = random.Random(seed)
 
     async def story(house: ImapHouse) -> None:

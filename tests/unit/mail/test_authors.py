@@ -101,4 +101,4 @@ def test_authors_are_counted() -> None:
 @pytest.mark.parametrize("piece", [b"(", b"a", b'"', b"<a", b"=?", b"a@", b'"\\', b"(\\", b"() "])
 def test_long_values_take_linear_time(piece: bytes) -> None:
     with pytest.raises(ValueError):  # in seconds, or the test run ends it
-        parse_authors(piece * 1_000_000)
+        parse_authors(piece * 300_000)
