@@ -3,13 +3,16 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 from mailraven.cli.common import etc_of, load_config, say, say_json, table
 from mailraven.cli.config import Commands
 from mailraven.cli.learning import add_verbs
+from mailraven.ops.simulate import Change, simulate
 from mailraven.ops.spam import facts_of, knowledge_of, score_file, score_lines
-from mailraven.ops.verdicts import simulate
+
+REASONS_SHOWN = 4  # of a message that would change
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -25,6 +28,8 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     simulate = verbs.add_parser("simulate", help="what other rules would change, on stored mail")
     simulate.add_argument("--rules", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--count", type=int, default=1000, help="newest messages of a mailbox")
+    simulate.add_argument("--account", default="", metavar="ADDRESS", help="else all")
+    simulate.add_argument("--json", action="store_true")
     simulate.set_defaults(command=_simulate)
     add_verbs(verbs)
 
@@ -53,19 +58,35 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _simulate(options: argparse.Namespace) -> int:
     config = load_config(options)
-    knowledge = knowledge_of(config, etc_of(options))
-    seen, rows = 0, []
-    for change in simulate(config, knowledge, options.rules, options.count):
+    knowledge, count = knowledge_of(config, etc_of(options)), options.count
+    seen, changes = 0, []
+    for change in simulate(config, knowledge, options.rules, count, options.account):
         seen += 1
         if change is not None:
-            before, after = change.before, change.after
-            rows.append(
-                [
-                    f"{before.action} {before.score:.1f}",
-                    f"{after.action} {after.score:.1f}",
-                    str(change.path),
-                ]
-            )
-    say(table(["BEFORE", "AFTER", "MESSAGE"], rows))
-    say(f"{len(rows)} of {seen} messages would change")
+            changes.append(change)
+    if options.json:
+        say_json({"messages": seen, "changes": [_change_facts(change) for change in changes]})
+        return 0
+    say(table(["BEFORE", "AFTER", "WHY", "MESSAGE"], [_change_row(change) for change in changes]))
+    say(f"{len(changes)} of {seen} messages would change")
+    for (before, after), number in sorted(Counter(map(_actions, changes)).items()):
+        say(f"{number:7} from {before} to {after}")
     return 0
+
+
+def _actions(change: Change) -> tuple[str, str]:
+    return change.before.action, change.after.action
+
+
+def _change_row(change: Change) -> list[str]:
+    before, after = change.before, change.after
+    reasons = list(change.reasons().items())[:REASONS_SHOWN]
+    why = ", ".join(f"{rule} {old:g} -> {new:g}" for rule, (old, new) in reasons)
+    words = [f"{one.action} {one.score:.1f}" for one in (before, after)]
+    return [*words, why, str(change.path)]
+
+
+def _change_facts(change: Change) -> dict[str, object]:
+    before, after = facts_of(change.before), facts_of(change.after)
+    path = str(change.path)
+    return {"account": change.account, "path": path, "before": before, "after": after}
