@@ -9,6 +9,7 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 _BLOB = re.compile(r"\[[^\[\]]*+\] *+")
 _REFWD = re.compile(r"(?:re|fwd?) *+(?:\[[^\[\]]*+\] *+)?:", re.IGNORECASE)
 _TRAILER = re.compile(r"(?:\)dwf\(| )*", re.IGNORECASE)  # on the text turned round
+_MARK = re.compile(r"[\[:)]")  # without one there is nothing but blanks to take away
 _FORWARD = "[fwd:"
 
 
@@ -22,6 +23,8 @@ class BaseSubject(NamedTuple):
 def base_subject(raw: bytes) -> BaseSubject:
     """The base subject of a raw Subject value; linear in it."""
     text = _BLANKS.sub(" ", decode_words(raw))  # step 1
+    if not _MARK.search(text):
+        return BaseSubject(text.strip(" "), False)
     start, end = 0, len(text)
     turned = text[::-1]
     is_reply = False
