@@ -15,6 +15,7 @@ from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import (
     alice,
     answer_to,
+    broken,
     empty,
     lmtp,
     mailbox,
@@ -125,6 +126,27 @@ def test_what_only_some_refuse_is_in_quarantine_for_them(house: Demo, size: int)
     assert b"X-Spam-Status: No, " in stored
     assert b"X-Spam-Status: Yes, " in junk(house, "bob")[0]
     assert list(house.root.glob(f"mail/{DOMAIN}/*/Maildir/tmp/*")) == []
+
+
+@pytest.mark.parametrize("size", [0, LIMIT])
+def test_what_the_queue_cannot_take_nobody_has_got(house: Demo, size: int) -> None:
+    # else the sender, who is told to come again, would fill bob's mailbox
+    message = mail("nothing") + (b"." * 60 + b"\r\n") * (size // 60)
+    (house.root / "lists").mkdir(exist_ok=True)
+    carol = house.root / "mail" / DOMAIN / "carol" / "allow"
+    carol.write_text("127.0.0.1\n")  # so that her copy differs
+    with broken(house.root / "spool" / "incoming"):
+        assert bring(house, message, "carol", "farther").startswith("451 ")
+    carol.unlink()
+    assert mailbox(house, "carol") == []
+
+
+@pytest.mark.parametrize("name", ["postmaster", "abuse"])
+def test_who_is_refused_can_ask_why(house: Demo, name: str) -> None:
+    # RFC 5321 §4.5.1, RFC 2142 §4
+    assert bring(house, mail("refuse"), name).startswith("250 ")
+    assert len(junk(house, "bob")) == 1
+    assert bring(house, mail("refuse"), "bob").startswith("550 ")
 
 
 def test_marks_of_the_sender_are_taken_out(house: Demo) -> None:

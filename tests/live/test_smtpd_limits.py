@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mailraven.ops.demo import Demo
+from mailraven.spam.records import records
 from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import MAIL, alice, answer_to, empty, new_house, stranger
 
@@ -51,6 +52,29 @@ def test_who_connects_too_often_hears_421_and_when_to_come_again(house: Demo) ->
     assert text.startswith("4.7.0 limit of 40 connections from 127.0.0.2 per hour reached; try")
     with stranger(house, "127.0.0.3"):
         pass
+
+
+@pytest.mark.req("FR-020")
+@pytest.mark.req("FR-026")
+def test_a_flood_that_is_turned_away_leaves_one_record(house: Demo) -> None:
+    for _ in range(40):
+        with stranger(house, "127.0.0.22"):
+            pass
+    for _ in range(5):
+        with pytest.raises(smtplib.SMTPConnectError), stranger(house, "127.0.0.22"):
+            pass
+    (record,) = records_of(house, "127.0.0.22")
+    assert (record["at"], record["action"]) == ("connect", "refuse")
+    assert str(record["reply"]).startswith("421 4.7.0 limit of 40 connections")
+    with stranger(house, "127.0.0.23") as smtp:
+        for _ in range(7):
+            send(smtp, f"bob@{DOMAIN}")
+    refused = [one for one in records_of(house, "127.0.0.23") if one["action"] == "refuse"]
+    assert [one["at"] for one in refused] == ["mail"]
+
+
+def records_of(house: Demo, peer: str) -> list[dict[str, object]]:
+    return [one for one in records(house.root / "verdicts") if one.get("peer") == peer]
 
 
 @pytest.mark.req("FR-025")

@@ -155,6 +155,11 @@ class Checks:
         }
         self.records.append({**envelope, **client.facts(), **facts}, time.time())
 
+    def turned_away(self, client: "Client", reply: str) -> None:
+        """Write down that a connection was refused."""
+        facts = {"at": "connect", "action": "refuse", "reply": reply}
+        self.records.append({**client.facts(), **facts}, time.time())
+
     def refused(
         self, client: "Client", transaction: Transaction | None, event: Event, reply: str
     ) -> None:

@@ -79,7 +79,7 @@ class Transaction:
         Waits for the disk. Raises OSError, TemporaryError.
         """
         name = f".{self.trace}~"
-        if self._is_for_queue():
+        if self.is_for_queue():
             return self.house.spool.folder("msg") / name
         maildirs = self._maildirs()
         self.house.make_maildirs(maildirs)
@@ -91,14 +91,14 @@ class Transaction:
         if self.is_judged:
             self.came_with = headers.split_message(data)[0]
             return header + rest
-        return (b"" if self._is_for_queue() else self._final_fields()) + before + header + rest
+        return (b"" if self.is_for_queue() else self._final_fields()) + before + header + rest
 
     # The header --------------------------------------------------------------------------------
 
     def fields_before(self) -> bytes:
         """What stands before a judged message in its file."""
         before = self._received() + self.marks
-        return before if self._is_for_queue() else self._final_fields() + before
+        return before if self.is_for_queue() else self._final_fields() + before
 
     def head(self, data: bytes) -> tuple[bytes, bytes, bytes]:
         """Our fields, the header set right, the rest. Raises PermanentError for loops, and for a
@@ -183,7 +183,7 @@ class Transaction:
 
     async def file_parts(self, parts: tuple[bytes, bytes, bytes]) -> None:
         """The same for what `head` gave."""
-        if self._is_for_queue():
+        if self.is_for_queue():
             await self.spool(parts)
             return
         whole = (self._final_fields(), *parts)
@@ -236,7 +236,7 @@ class Transaction:
 
     async def file_spilled(self, path: Path, size: int) -> None:
         """Make a message that prepare() has begun and that is now whole in `path` durable."""
-        if self._is_for_queue():
+        if self.is_for_queue():
             await self.spool(path)
             return
         if not await self.all_have_room(size):
@@ -271,7 +271,7 @@ class Transaction:
 
         Raises TemporaryError.
         """
-        if self._is_for_queue():
+        if self.is_for_queue():
             await self.spool(path)
             return
         copy = self.house.spool.folder("msg") / f".{self.trace}.{secrets.token_hex(4)}~"
@@ -331,7 +331,7 @@ class Transaction:
     def _quarantine(self) -> str:
         return self.house.config.spam.quarantine
 
-    def _is_for_queue(self) -> bool:
+    def is_for_queue(self) -> bool:
         """Whether somebody is elsewhere, or success must be reported, which queued does after its
         LMTP. RFC 3461 §5.2.3"""
         return any(

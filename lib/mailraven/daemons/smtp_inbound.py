@@ -35,7 +35,7 @@ from mailraven.policy.facts import Listing
 from mailraven.policy.identity import Sender, sender_of
 from mailraven.policy.score import Assessment, Person, judge
 from mailraven.policy.spam_headers import spam_fields
-from mailraven.policy.verdict import Reason
+from mailraven.policy.verdict import Action, Reason
 from mailraven.senderauth.authentication_results import header_field
 from mailraven.senderauth.results import SenderResults
 from mailraven.smtp.events import Kind
@@ -141,7 +141,7 @@ class Visitor:
         taught = await taught_by(self.checks, people, assessment.tokens)
         seen = _Seen(sender, assessment, taught)
         found = [self._outcome(transaction, one, seen) for one in people]
-        actions = settled([outcome.verdict.action for outcome in found])
+        actions = settled([_kept_if_called(outcome) for outcome in found])
         outcomes = [replace(one, action=action) for one, action in zip(found, actions, strict=True)]
         return Judgement(outcomes, assessment, results)
 
@@ -218,6 +218,13 @@ def shares_of(transaction: Transaction, judgement: Judgement) -> list[Share]:
         ((marks, mailbox),) = groups
         return [Share(tuple(transaction.routed), marks, mailbox)]
     return [Share(tuple(routed), *key) for key, routed in groups.items()]
+
+
+def _kept_if_called(outcome: Outcome) -> Action:
+    """Whoever is refused can ask why, be the question ever so spammy. RFC 5321 §4.5.1"""
+    action = outcome.verdict.action
+    local_part = outcome.routed.path.partition("@")[0].lower()
+    return "quarantine" if action == "reject" and local_part in ALWAYS_REACHED else action
 
 
 def _refuse_if_all_do(outcomes: list[Outcome]) -> None:

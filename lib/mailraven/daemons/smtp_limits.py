@@ -6,7 +6,7 @@ try again: 421 at the greeting, 450 for a message, 452 for a recipient, 454 for 
 
 from typing import TYPE_CHECKING
 
-from mailraven.limits.desk import Client
+from mailraven.limits.desk import Client, Refusal
 from mailraven.mail.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class LimitedError(TemporaryError):
-    """A limit was reached; it has been logged."""
+    """A limit was reached. A flood of such is one line in the log, and one record: the first."""
+
+    def __init__(self, code: int, enhanced: str, refusal: Refusal) -> None:
+        super().__init__(code, f"{enhanced} {refusal.sentence}")
+        self.is_first = refusal.is_logged
 
 
 async def greet(session: "SmtpSession") -> None:
@@ -24,8 +28,10 @@ async def greet(session: "SmtpSession") -> None:
         refusal = await session.house.limits.connection(_client(session))
     if refusal is None:
         session.engine.greet()
-    else:
-        session.engine.shut(421, f"4.7.0 {refusal.sentence}")
+        return
+    session.engine.shut(421, f"4.7.0 {refusal.sentence}")
+    if refusal.is_logged and session.checks is not None:
+        session.checks.turned_away(session.client(), f"421 4.7.0 {refusal.sentence}")
 
 
 async def demand_message(session: "SmtpSession") -> None:
@@ -34,7 +40,7 @@ async def demand_message(session: "SmtpSession") -> None:
         return
     refusal = await session.house.limits.message(_client(session))
     if refusal is not None:
-        raise LimitedError(450, f"4.7.1 {refusal.sentence}")
+        raise LimitedError(450, "4.7.1", refusal)
 
 
 async def demand_recipient(session: "SmtpSession", path: str) -> None:
@@ -43,14 +49,14 @@ async def demand_recipient(session: "SmtpSession", path: str) -> None:
         return
     refusal = await session.house.limits.recipient(_client(session), path)
     if refusal is not None:
-        raise LimitedError(452, f"4.5.3 {refusal.sentence}")
+        raise LimitedError(452, "4.5.3", refusal)
 
 
 async def demand_log_in(session: "SmtpSession") -> None:
     """At AUTH. Raises LimitedError. RFC 4954 §6: 454 is a temporary failure"""
     refusal = await session.house.limits.log_in(_client(session))
     if refusal is not None:
-        raise LimitedError(454, f"4.7.0 {refusal.sentence}")
+        raise LimitedError(454, "4.7.0", refusal)
 
 
 def _client(session: "SmtpSession") -> Client:

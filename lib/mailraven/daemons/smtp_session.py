@@ -202,7 +202,9 @@ class SmtpSession:
 
     def _log_refusal(self, event: Event, error: Exception) -> None:
         if isinstance(error, smtp_limits.LimitedError):
-            return  # it was logged, a flood of it as one line
+            if error.is_first:  # it was logged, a flood of it as one line
+                self._record_refusal(event, error)
+            return
         log.event(
             "reject",
             session=self.id,
@@ -214,9 +216,15 @@ class SmtpSession:
             to=event.forward_path if isinstance(event, Rcpt) else None,
             reply=str(error),
         )
+        self._record_refusal(event, error)
+
+    def _record_refusal(self, event: Event, error: Exception) -> None:
         if self.checks is not None and self.kind != "lmtp":
-            client = Client(self.kind, self._peer(), self.engine.helo, self.account)
-            self.checks.refused(client, self.transaction, event, str(error))
+            self.checks.refused(self.client(), self.transaction, event, str(error))
+
+    def client(self) -> Client:
+        """Who talks to us, for a record."""
+        return Client(self.kind, self._peer(), self.engine.helo, self.account)
 
     def _refuse(self, event: Event, code: int, text: str) -> None:
         if isinstance(event, Rcpt):

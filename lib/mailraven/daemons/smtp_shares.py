@@ -3,7 +3,8 @@
 What our fields say of a message may differ from one recipient to the next (who they know is nobody
 else's business), and so may the mailbox. Each difference makes a share, which is filed as a
 message of its own. The first share decides about the reply; what a later one cannot file at once
-is given to the queue, so that a sender who is told to come again duplicates nothing.
+is given to the queue, so that a sender who is told to come again duplicates nothing. Shares that go
+to the queue anyway come first: if it cannot take them, nobody has got anything yet.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class Share:
 
 async def file_shares(whole: Transaction, shares: list[Share], data: bytes) -> None:
     """Make a message that is in memory durable for all. Raises TemporaryError, PermanentError."""
-    parts = [_part(whole, share) for share in shares]
+    parts = _parts(whole, shares)
     if len(parts) == 1:
         await parts[0].file(data)
         return
@@ -54,8 +55,7 @@ async def file_shares(whole: Transaction, shares: list[Share], data: bytes) -> N
 async def file_spilled_shares(whole: Transaction, shares: list[Share], path: Path) -> None:
     """The same for a message whose file `path` has no fields of ours yet."""
     roomy = len(shares) == 1 or await whole.all_have_room(path.stat().st_size)
-    for number, share in enumerate(shares):
-        part = _part(whole, share)
+    for number, part in enumerate(_parts(whole, shares)):
         copy = path
         try:
             copy, size = await asyncio.to_thread(_copy, path, part)
@@ -71,6 +71,11 @@ async def file_spilled_shares(whole: Transaction, shares: list[Share], path: Pat
             if copy != path:
                 with suppress(OSError):  # it has become a message
                     copy.unlink()
+
+
+def _parts(whole: Transaction, shares: list[Share]) -> list[Transaction]:
+    parts = [_part(whole, share) for share in shares]
+    return sorted(parts, key=lambda part: not part.is_for_queue())
 
 
 def _part(whole: Transaction, share: Share) -> Transaction:

@@ -7,7 +7,7 @@ one line a minute with their number.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from ipaddress import ip_address
@@ -54,10 +54,12 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`sentence` is for the peer; the same may be tried again after `retry_after` seconds."""
+    """`sentence` is for the peer; the same may be tried again after `retry_after` seconds.
+    `is_logged` for the one of a flood that has a line in the log."""
 
     sentence: str
     retry_after: int
+    is_logged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +218,15 @@ class LimitDesk:
         denied = await self.client.admit(items) if items else None
         if denied is None:
             return None
-        self._log(denied, client)
-        return refusal_of(denied)
+        return replace(refusal_of(denied), is_logged=self._log(denied, client))
 
-    def _log(self, denied: Denied, client: Client) -> None:
+    def _log(self, denied: Denied, client: Client) -> bool:
+        """Whether it was logged, and not only counted."""
         now, key = self.clock(), denied.item.key
         flood = self._floods.get(key)
         if flood is not None and 0 <= now - flood.since < LOG_SECONDS:
             flood.count += 1
-            return
+            return False
         if flood is None and len(self._floods) >= LOG_KEYS:
             self._floods.clear()
         self._floods[key] = _Flood(now)
@@ -241,6 +243,7 @@ class LimitDesk:
             via=client.via,
             before=flood.count or None if flood else None,
         )
+        return True
 
 
 def refusal_of(denied: Denied) -> Refusal:

@@ -8,6 +8,9 @@ FIELDS_LIMIT = 2000  # of one header that is checked
 
 # A field with the CRLF that ends it, and its name without the blanks that RFC 5322 §4.5 has.
 _FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n", re.MULTILINE)
+_FROM = re.compile(
+    rb"^from[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n", re.MULTILINE | re.IGNORECASE
+)
 _BLANKS = re.compile(rb"[ \t]+")
 _B_TAG = re.compile(rb"((?:^|;)[ \t\r\n]*+b[ \t\r\n]*+=)[^;]*+")
 
@@ -38,7 +41,8 @@ class Field(NamedTuple):
 
 
 class Header:
-    """All fields of a header, in order, the first FIELDS_LIMIT of them."""
+    """All fields of a header, in order, the first FIELDS_LIMIT of them and every From: else an
+    author would hide from his domain's policy behind fields that nobody reads."""
 
     def __init__(self, block: bytes) -> None:
         self.fields: list[Field] = []
@@ -47,10 +51,14 @@ class Header:
             block += b"\r\n"
         for number, match in enumerate(_FIELD.finditer(block)):
             if number >= FIELDS_LIMIT:
+                for author in _FROM.finditer(block, match.start()):
+                    self._add(b"from", author[0])
                 break
-            name = match[1].lower()
-            self.fields.append(Field(name, match[0]))
-            self._places.setdefault(name, []).append(number)
+            self._add(match[1].lower(), match[0])
+
+    def _add(self, name: bytes, octets: bytes) -> None:
+        self._places.setdefault(name, []).append(len(self.fields))
+        self.fields.append(Field(name, octets))
 
     def every(self, name: bytes) -> list[Field]:
         """The fields of that lower-case name, from the top."""

@@ -46,18 +46,23 @@ class VerdictRecords:
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", moment) + f".{int(now % 1 * 1000):03}Z"
         }
         line.update((key, value) for key, value in facts.items() if value is not None)
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):
             self._open(time.strftime("%Y-%m-%d", moment))
             if os.fstat(self._fd).st_size < DAY_LIMIT:
-                os.write(self._fd, _encoder.encode(line) + b"\n")
+                text = _encoder.encode(line) + b"\n"
+                if os.write(self._fd, text) < len(text):
+                    self.close()  # a full disk: whoever opens the file next ends the line
 
     def _open(self, day: str) -> None:
         if day == self._day and os.fstat(self._fd).st_nlink:
             return
         self.close()
         self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd, self._day = os.open(self.folder / f"{day}.jsonl", flags, 0o640), day
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")  # a line that was cut off spoils only itself
 
     def close(self) -> None:
         """Let go of the file."""

@@ -25,7 +25,7 @@ def new_house(network: int) -> Iterator[Demo]:
     high, low = divmod(os.getpid() & 0xFFFF, 256)
     demo = make_house(root / "house", f"127.{network}.{high}.{low}")
     (demo.root / "domains" / DOMAIN / "aliases").write_text(
-        "postmaster: bob\nteam: alice, bob, far@example.net\nfarther: far@example.net\n"
+        "postmaster: bob\nabuse: bob\nteam: alice, bob, far@example.net\nfarther: far@example.net\n"
     )
     yield demo
     shutil.rmtree(root)

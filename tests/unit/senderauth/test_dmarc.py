@@ -6,7 +6,7 @@ import pytest
 
 from mailraven.senderauth.author import author_domain
 from mailraven.senderauth.dmarc import Evidence, evaluate, find_policy, parse_record
-from mailraven.senderauth.header_fields import Header
+from mailraven.senderauth.header_fields import FIELDS_LIMIT, Header
 from mailraven.senderauth.look_ups import NoAnswer
 from mailraven.senderauth.results import (
     ArcResult,
@@ -238,3 +238,12 @@ def test_the_author_is_the_one_domain_in_from(header: bytes, author: str) -> Non
 def test_without_one_author_domain_nothing_is_checked(header: bytes) -> None:
     with pytest.raises(ValueError):
         author_domain(Header(header))
+
+
+@pytest.mark.parametrize("before", [0, FIELDS_LIMIT - 1, FIELDS_LIMIT, 20_000])
+def test_no_author_hides_behind_thousands_of_fields(before: int) -> None:
+    # else p=reject of any domain could be had around
+    junk = b"a: b\r\n" * before
+    assert author_domain(Header(junk + b"FROM : x@example.org\r\n")) == "example.org"
+    with pytest.raises(ValueError, match="2 From"):
+        author_domain(Header(b"From: x@example.net\r\n" + junk + b"From: x@example.org\r\n"))

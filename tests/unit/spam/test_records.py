@@ -49,3 +49,21 @@ def test_a_file_that_somebody_removed_is_made_anew(tmp_path: Path) -> None:
 def test_what_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "verdicts").touch()
     VerdictRecords(tmp_path / "verdicts").append({"trace": "1"}, NOON)
+
+
+def test_a_line_that_was_cut_off_spoils_only_itself(tmp_path: Path) -> None:
+    log = VerdictRecords(tmp_path)
+    log.append({"trace": "1"}, NOON)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"trace": "2", "sub')
+    assert [one["trace"] for one in find_records(tmp_path, "1")] == ["1"]
+    again = VerdictRecords(tmp_path)
+    again.append({"trace": "3"}, NOON)
+    assert [one["trace"] for one in records(tmp_path)] == ["3", "1"]
+
+
+def test_text_that_is_no_unicode_stops_nobody(tmp_path: Path) -> None:
+    log = VerdictRecords(tmp_path)
+    log.append({"trace": "1", "helo": "\ud800"}, NOON)
+    log.append({"trace": "2"}, NOON)
+    assert next(one["trace"] for one in records(tmp_path)) == "2"
