@@ -60,6 +60,7 @@ class QueueHouse:
         account: str | None = None,
         age: float = 0.0,
         smtputf8: bool = False,
+        require_tls: bool = False,
     ) -> QueueId:
         """Put a message into the spool as smtpd does."""
         everyone = tuple(Recipient(one) if isinstance(one, str) else one for one in recipients)
@@ -70,6 +71,7 @@ class QueueHouse:
             account=account,
             received_at=time.time() - age,
             smtputf8=smtputf8,
+            require_tls=require_tls,
         )
         return self.spool.submit(envelope, content)
 

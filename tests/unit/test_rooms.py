@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "lib" / "mailraven"
 FLOORS = (  # from the ground up; rooms of one floor do not know each other
     {"mail"},
     {"smtp", "imap", "senderauth", "policy"},
-    {"config", "observe", "files", "dns"},
+    {"config", "observe", "files", "dns", "fetch"},
     {"store", "queue", "auth", "limits", "spam", "acme", "backup", "reports"},
     {"ops"},
     {"web", "cli"},

@@ -48,6 +48,12 @@ Addresses = Annotated[tuple[str, ...], _unit(units.ADDRESSES)]
 Networks = Annotated[tuple[Network, ...], _unit(units.NETWORKS)]
 Rates = Annotated[tuple[Rate, ...], _unit(units.RATES)]
 Routes = Annotated[dict[str, str], _unit(units.ROUTES)]
+TlsDemands = Annotated[
+    dict[str, Literal["none", "opportunistic", "required", "verified"]], _unit(units.TLS_DEMANDS)
+]
+Dnssec = Annotated[
+    Literal["detect", "trusted", "off"], _unit(units.choice("detect", "trusted", "off"))
+]
 Zones = Annotated[dict[str, Zone], _unit(units.ZONES)]
 TlsDemand = Annotated[
     Literal["required", "opportunistic"], _unit(units.choice("required", "opportunistic"))
@@ -86,6 +92,10 @@ class Paths(Struct, frozen=True, kw_only=True):
     @property
     def dmarc_reports(self) -> Path:
         return self.data / "reports" / "dmarc"
+
+    @property
+    def tls_reports(self) -> Path:
+        return self.data / "reports" / "tls"
 
     @property
     def verdicts(self) -> Path:
@@ -171,6 +181,8 @@ class Queue(Struct, frozen=True, kw_only=True):
     destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
     routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}
     port: Annotated[Port, _help("Port of the hosts that MX records name.")] = 25
+    tls: Annotated[TlsDemands, _help("What TLS must be, by domain of the recipient.")] = {}
+    policy_port: Annotated[Port, _help("Port of the servers with MTA-STS policies.")] = 443
     source_addresses: Annotated[Addresses, _help("Local addresses to send from; [] is any.")] = ()
     connect_timeout: Annotated[Duration, _help("Longest wait for a connection.")] = 30
     command_timeout: Annotated[Duration, _help("Longest wait for a reply.")] = 300
@@ -181,6 +193,9 @@ class Dns(Struct, frozen=True, kw_only=True):
 
     resolvers: Annotated[Listen, _help("Resolvers to ask; [] is /etc/resolv.conf.")] = ()
     timeout: Annotated[Duration, _help("Longest wait for an answer.")] = 10
+    dnssec: Annotated[Dnssec, _help("Whether what they call authentic is; DANE needs it.")] = (
+        "detect"
+    )
 
 
 class Tls(Struct, frozen=True, kw_only=True):

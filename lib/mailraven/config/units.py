@@ -230,6 +230,26 @@ def _routes(value: object) -> dict[str, str]:
     return routes
 
 
+TLS_WORDS = ("none", "opportunistic", "required", "verified")
+
+
+def _tls_demands(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{_said(value)} is not a table of domain = word")
+    demands: dict[str, str] = {}
+    mistakes: list[object] = []
+    for domain, word in value.items():
+        try:
+            if word not in TLS_WORDS:
+                raise ValueError(f"{_said(word)} is none of {', '.join(TLS_WORDS)}")
+            demands[domain_name(domain)] = str(word)
+        except ValueError as error:
+            mistakes.extend((domain, what) for what in error.args)
+    if mistakes:
+        raise ValueError(*mistakes)
+    return demands
+
+
 def _same(value: object) -> object:
     return value
 
@@ -296,4 +316,5 @@ RATES = Unit("list of rates", _list_of(_rate), _show_list, _words)
 TEXTS = Unit("list of texts", _list_of(_text), _show_list, _words)
 SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
 ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)
+TLS_DEMANDS = Unit("table of domain = word", _tls_demands, _same, _pairs)
 ZONES = Unit("table of lists", parse_zones, show_zones, zones_from_text)

@@ -3,7 +3,8 @@ became of each recipient.
 
 When a host cannot be reached, greets with a refusal, or goes away before the message was sent, the
 next one in MX order is tried at once (RFC 5321 §5.1). When TLS was offered and fails, the host is
-tried again in plaintext, unless TLS is required: as good as it gets without a policy (RFC 7435).
+tried again in plaintext, unless a policy, the operator or the sender demands TLS: as good as it
+gets without (RFC 7435). What is demanded is tls_guard.py's word.
 """
 
 import asyncio
@@ -13,20 +14,31 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Job
 from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
 from mailraven.daemons.signing import Signatory
-from mailraven.daemons.smtp_sender import HandshakeFailed, Message, SessionFailed, SmtpSender
+from mailraven.daemons.smtp_sender import (
+    HandshakeFailed,
+    Message,
+    SessionFailed,
+    SmtpSender,
+    TlsMissing,
+)
+from mailraven.daemons.tls_guard import Guard, Plan
+from mailraven.daemons.tls_notes import Notes, failure_type
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
+from mailraven.queue.dane import authenticate
 from mailraven.queue.demands import Objection, needs_conversion, objection
 from mailraven.queue.entry import Answer, Status, bounded, instant
 from mailraven.queue.progress import Attempt
-from mailraven.queue.routing import Hop, NextHop, hops
+from mailraven.queue.routing import Hop, NextHop, Tls, hops
+from mailraven.queue.tls_demand import Demand, HostNotAllowed, Step
 from mailraven.smtp.client import ClientEngine, Outcome, Stage
 from mailraven.smtp.client_commands import UnsafePath
 from mailraven.smtp.client_replies import Extensions, Reply
@@ -51,14 +63,15 @@ class Delivered:
 class Courier:
     """Delivers jobs by one configuration."""
 
-    def __init__(self, config: Config, resolver: Resolver, signatory: Signatory) -> None:
+    def __init__(
+        self, config: Config, resolver: Resolver, signatory: Signatory, guard: Guard
+    ) -> None:
         self._config = config
         self._resolver = resolver
         self._signatory = signatory
-        self._contexts = {
-            "required": _context(config.tls.ca, verify=True),
-            "opportunistic": _context(config.tls.ca, verify=False),
-        }
+        self._guard = guard
+        self._trusting = _context(config.tls.ca, verify=False)
+        self._verifying = _context(config.tls.ca, verify=True)
 
     async def deliver(self, job: Job, used: SmtpSender | None) -> Delivered:
         """Deliver over `used`, if it is still good, or else a new session.
@@ -94,10 +107,11 @@ class Courier:
         last = Outcome(Reply(451, ("4.4.1 no host to connect to",)), "connect", heard=False)
         remote = ""
         try:
+            plan = await self._guard.plan(hop)
             async for host in self._hosts(hop):
                 remote = str(host)
                 try:
-                    sender = await self._open(hop, host)
+                    sender = await self._open(plan, host)
                 except SessionFailed as error:
                     last = error.outcome
                     continue
@@ -116,24 +130,47 @@ class Courier:
         async for host in hops(hop, name, self._resolver, random.shuffle):
             yield host
 
-    async def _open(self, hop: NextHop, host: Hop) -> SmtpSender:
+    async def _open(self, plan: Plan, host: Hop) -> SmtpSender:
         """A session with one host. Raises SessionFailed."""
+        note = Notes(self._guard.ledger, plan.hop, host)
         try:
-            return await self._open_with(hop, host, self._contexts[hop.tls])
-        except HandshakeFailed as error:
-            if hop.tls == "required":
-                reply = Reply(451, (f"4.7.5 TLS failed: {error}",))  # RFC 3463 §3.8
-                raise SessionFailed(Outcome(reply, "STARTTLS", heard=False)) from error
-        return await self._open_with(hop, host, None)
+            asked = await self._guard.demand(plan, host)
+        except HostNotAllowed as error:
+            note.result(error.facts, "validation-failure", str(error))
+            raise _no_session(f"4.7.5 {error}", "policy") from error
+        except TemporaryError as error:
+            raise _no_session(error.text, "dns") from error
+        failure = ""
+        for step in asked.steps:
+            try:
+                sender = await self._open_with(plan.hop, host, asked, step)
+            except HandshakeFailed as error:
+                failure = str(error)
+                note.result(asked.facts, failure_type(error), failure)
+            except TlsMissing as error:
+                note.result(asked.facts, "starttls-not-supported")
+                raise _explained(error, asked) from error
+            else:
+                is_plain = not sender.tls_version()
+                note.result(asked.facts, "starttls-not-supported" if is_plain else asked.problem)
+                return sender
+        raise _no_session(f"4.7.5 TLS failed: {failure}{_because(asked)}", "STARTTLS")
 
-    async def _open_with(
-        self, hop: NextHop, host: Hop, context: ssl.SSLContext | None
-    ) -> SmtpSender:
+    async def _open_with(self, hop: NextHop, host: Hop, asked: Demand, step: Step) -> SmtpSender:
         connection = await self._connect(hop, host)
         engine = ClientEngine(self._config.hostname, lmtp=hop.kind == "lmtp")
         sender = SmtpSender(connection, engine, str(host), self._config.queue.command_timeout)
+        context = self._verifying if step in ("tested", "verified") else self._trusting
+        if step == "dane":
+            sender.handshake_check = lambda chain: _check(asked, chain)
+        # What the step cannot do without is hop.tls to the session.
+        wanted: Tls = "verified" if step in ("dane", "verified") else hop.tls
+        if asked.steps[0] == "required":
+            wanted = "required"
         try:
-            await sender.open(hop, host.host, context)
+            await sender.open(
+                replace(hop, tls=wanted), host.host, None if step == "none" else context
+            )
         except BaseException:
             connection.abort()
             raise
@@ -203,6 +240,28 @@ class Courier:
             return None
         octets = self._signatory.sign_octets(entry, octets) + octets
         return Message(octets, None, len(octets))
+
+
+def _check(asked: Demand, chain: list[bytes]) -> None:
+    """Raises NotAuthentic."""
+    authenticate(asked.records, chain, asked.names, datetime.now(UTC))
+
+
+def _because(asked: Demand) -> str:
+    return f" ({asked.why})" if asked.why else ""
+
+
+def _explained(error: TlsMissing, asked: Demand) -> SessionFailed:
+    """The failure with the policy that makes it one; the server's own word is in it."""
+    if not asked.why:
+        return SessionFailed(error.outcome)
+    outcome = error.outcome
+    said = f"4.7.4 TLS is refused: {outcome.reply}" if outcome.heard else outcome.reply.lines[0]
+    return _no_session(f"{said}{_because(asked)}", outcome.command)
+
+
+def _no_session(text: str, command: str) -> SessionFailed:
+    return SessionFailed(Outcome(Reply(451, (text,)), command, heard=False))  # RFC 3463 §3.8
 
 
 def _attempt(outcome: Outcome, final: Status, sender: SmtpSender, passes_on: bool) -> Attempt:

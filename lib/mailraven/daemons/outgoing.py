@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for
+DER = 2  # _ssl.ENCODING_DER
 HANDSHAKE_SECONDS = 60.0
 
 
@@ -135,6 +136,14 @@ class Outgoing(asyncio.Protocol):
     def tls_version(self) -> str:
         """ "TLSv1.3", or "" when the connection is plain."""
         return (self.tls.version() or "") if self.tls is not None else ""
+
+    def peer_chain(self) -> list[bytes]:
+        """The certificates that the server showed, as DER, its own first; not verified."""
+        if self.tls is None:
+            return []
+        # Public as SSLObject.get_unverified_chain when Python 3.13 is the minimum.
+        chain = self.tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+        return [one.public_bytes(DER) for one in chain or ()]
 
     def close(self) -> None:
         """Send what was written, then end."""

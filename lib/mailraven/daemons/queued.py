@@ -22,6 +22,7 @@ from mailraven.daemons.flight import Flight, Job, cut_into_jobs
 from mailraven.daemons.service import DaemonSpec, Service
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.signing import Signatory
+from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
 from mailraven.files.lock import try_lock_file
 from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
@@ -36,6 +37,7 @@ from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
+from mailraven.reports.tls_days import TlsLedger
 
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
@@ -44,6 +46,7 @@ RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
 LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
 LINES_LOOK = 0.2  # seconds between looks at lines whose destinations cannot be reached
 DISK_RETRY = 10.0  # seconds until a full disk is asked again
+KEEPING = 60.0  # seconds between looks at policies and counts
 GRACE = 6.0  # seconds that open sessions get at the end
 
 DEPTH = metrics.gauge("mailraven_queue_messages", "Messages in the queue.", ("state",))
@@ -56,6 +59,7 @@ class Means:
     config: Config
     table: RoutingTable
     courier: Courier
+    guard: Guard
 
 
 class Queue:
@@ -76,6 +80,7 @@ class Queue:
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
         self._signatory = Signatory(config.paths.domains, self._directory.is_local_domain)
+        self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
         suspension = min(SUSPENSION, float(config.queue.first_retry))
         self._dispatcher = Dispatcher(config.queue.concurrency, self._done, suspension)
@@ -92,9 +97,11 @@ class Queue:
             user=queue.smarthost_user,
             password=queue.smarthost_password,
             port=queue.port,
+            tls=queue.tls,
         )
         resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
-        return Means(config, table, Courier(config, resolver, self._signatory))
+        guard = Guard(config, resolver, self._ledger)
+        return Means(config, table, Courier(config, resolver, self._signatory, guard), guard)
 
     # -- what there is to do -----------------------------------------------------------------------
 
@@ -268,7 +275,8 @@ class Queue:
                 hops[position] = Attempt("failed", answer)
                 continue
             if entry.require_tls and hop.kind != "lmtp":
-                hop = replace(hop, tls="required")  # RFC 8689 §4.2.1
+                # RFC 8689 §4.2.1
+                hop = replace(hop, tls="verified", policies=True, require_tls=True)
             hops[position] = hop
         return hops
 
@@ -338,12 +346,28 @@ class Queue:
             "waiting": len(self._agenda),
             "active": len(self._flights),
             **self._dispatcher.facts(),
+            **self._means.guard.facts(),
         }
+
+    async def keep(self) -> None:
+        """Look after policies and what is to be reported, until cancelled."""
+        while True:
+            try:
+                await self._means.guard.detect()
+                await asyncio.sleep(KEEPING)
+                await asyncio.to_thread(self._ledger.flush)
+                await self._means.guard.sts.refresh()
+            except OSError as error:
+                log.event("tls-report-failed", level="warn", error=str(error))
+            except Exception:
+                log.exception("bug")
 
     async def close(self) -> None:
         """Let go: what is still under way stays in active/ for the next queued."""
         asyncio.get_running_loop().remove_reader(self._watcher.fileno())
         await self._dispatcher.close(GRACE)
+        with suppress(OSError):
+            await asyncio.to_thread(self._ledger.flush)
         self._watcher.close()
 
 
@@ -353,10 +377,11 @@ async def main(service: Service) -> None:
     queue.open()
     service.facts = queue.facts
     await service.ready()
-    work = asyncio.create_task(queue.run())
+    work = [asyncio.create_task(queue.run()), asyncio.create_task(queue.keep())]
     await service.stopping.wait()
-    work.cancel()
-    await asyncio.wait([work])
+    for task in work:
+        task.cancel()
+    await asyncio.wait(work)
     await queue.close()
 
 

@@ -6,12 +6,13 @@ is the RFC's measure).
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailraven.daemons.outgoing import ConnectionGone, Outgoing
 from mailraven.mail.envelope import Envelope
+from mailraven.queue.dane import NotAuthentic
 from mailraven.queue.routing import NextHop
 from mailraven.smtp.client import (
     AuthRefused,
@@ -29,6 +30,7 @@ from mailraven.smtp.client_replies import Extensions, Reply
 
 SLICE = 256 * 1024  # octets of a message in memory at a time
 SMALL = 64 * 1024  # octets that are read on the loop itself
+MUST_ENCRYPT = ("required", "verified")
 BASE_LIMIT = 300.0  # seconds for most commands. RFC 5321 §4.5.3.2
 
 _LIMITS = {Stage.DATA: 120.0, Stage.BODY: 180.0, Stage.END_OF_DATA: 600.0}
@@ -40,6 +42,10 @@ class SessionFailed(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(str(outcome.reply))
         self.outcome = outcome
+
+
+class TlsMissing(SessionFailed):
+    """TLS is not to be had, but must be."""
 
 
 class HandshakeFailed(Exception):
@@ -79,6 +85,7 @@ class SmtpSender:
         self, connection: Outgoing, engine: ClientEngine, remote: str, command_timeout: float
     ) -> None:
         self.remote = remote
+        self.handshake_check: Callable[[list[bytes]], None] | None = None
         self.is_verified = False
         self.used = 0  # transactions so far
         self._connection = connection
@@ -118,8 +125,8 @@ class SmtpSender:
     async def _encrypt(self, hop: NextHop, host: str, context: ssl.SSLContext) -> None:
         """STARTTLS where it is offered; where it is required, or nothing."""
         if "STARTTLS" not in self.extensions:
-            if hop.tls == "required":
-                raise _failure("4.7.4 TLS is required, but not offered", "EHLO")
+            if hop.tls in MUST_ENCRYPT:
+                raise TlsMissing(_outcome("4.7.4 TLS is required, but not offered", "EHLO"))
             return
         self._engine.start_tls()
         event = await self._event()
@@ -127,16 +134,21 @@ class SmtpSender:
             await self._shake_hands(host, context)
         elif isinstance(event, Refused):
             raise SessionFailed(event.outcome)
-        elif isinstance(event, TlsRefused) and hop.tls == "required":
-            raise SessionFailed(Outcome(event.reply, "STARTTLS"))
+        elif isinstance(event, TlsRefused) and hop.tls in MUST_ENCRYPT:
+            raise TlsMissing(Outcome(event.reply, "STARTTLS"))
 
     async def _shake_hands(self, host: str, context: ssl.SSLContext) -> None:
         try:
             async with asyncio.timeout(self._limit()):
                 await self._connection.start_tls(context, host)
+            if self.handshake_check is not None:
+                self.handshake_check(self._connection.peer_chain())
+        except NotAuthentic as error:
+            raise HandshakeFailed(str(error)) from error
         except (OSError, ConnectionGone) as error:  # TimeoutError and ssl.SSLError are OSErrors
             raise HandshakeFailed(str(error) or type(error).__name__) from error
-        self.is_verified = context.verify_mode == ssl.CERT_REQUIRED
+        is_checked = self.handshake_check is not None
+        self.is_verified = is_checked or context.verify_mode == ssl.CERT_REQUIRED
         self._engine.tls_started()
         await self._expect_ready()
 
@@ -231,4 +243,8 @@ class SmtpSender:
 
 
 def _failure(text: str, command: str) -> SessionFailed:
-    return SessionFailed(Outcome(Reply(451, (text,)), command, heard=False))
+    return SessionFailed(_outcome(text, command))
+
+
+def _outcome(text: str, command: str) -> Outcome:
+    return Outcome(Reply(451, (text,)), command, heard=False)

@@ -64,6 +64,13 @@ class Resolver:
         self._asked: dict[Question, asyncio.Task[Known]] = {}
         self._turns = asyncio.Semaphore(CONCURRENCY)
 
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether nobody is on the way to the name servers."""
+        servers = self._client.nameservers
+        addresses = [one if isinstance(one, str) else one.answer_nameserver() for one in servers]
+        return all(ip_address(one).is_loopback for one in addresses)
+
     @overload
     async def ask(self, name: str, kind: Literal["A", "AAAA", "CNAME", "PTR"]) -> Answer[str]: ...
     @overload

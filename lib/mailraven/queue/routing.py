@@ -20,20 +20,26 @@ HOPS_LIMIT = 10  # addresses tried for one delivery; the rest wait for the next 
 MX_LIMIT = 20  # hosts of one domain that are considered
 DEFAULT_PORT = 25
 
+Tls = Literal["none", "opportunistic", "required", "verified"]
+
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
     """Whom to hand mail to. Messages with an equal `key` may share a connection.
 
     `kind` "mx" looks up MX records of `host`, "host" its addresses only, "lmtp" is the Unix socket
-    `socket`. `tls` "required" refuses to send without a verified certificate of `host`.
+    `socket`. `tls` "required" refuses to send without TLS, "verified" without a certificate that is
+    valid for the host; `policies` says whether DANE and MTA-STS may ask for more, `require_tls`
+    that the sender does (RFC 8689).
     """
 
     kind: Literal["mx", "host", "lmtp"]
     host: str
     port: int = DEFAULT_PORT
     socket: Path | None = None
-    tls: Literal["opportunistic", "required"] = "opportunistic"
+    tls: Tls = "opportunistic"
+    policies: bool = True
+    require_tls: bool = False
     user: str = ""
     password: str = field(default="", repr=False)
 
@@ -44,7 +50,9 @@ class NextHop:
             return "lmtp"
         name = self.host if self.kind == "mx" else f"[{self.host}]:{self.port}"
         name = f"{self.user}@{name}" if self.user else name
-        return f"{name} (TLS)" if self.tls == "required" else name
+        if self.require_tls:
+            return f"{name} (REQUIRETLS)"
+        return f"{name} (TLS)" if self.tls in ("required", "verified") else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class RoutingTable:
     user: str = ""
     password: str = field(default="", repr=False)
     port: int = DEFAULT_PORT
+    tls: Mapping[str, Tls] = field(default_factory=dict)
 
 
 def next_hop(table: RoutingTable, domain: str) -> NextHop:
@@ -84,15 +93,20 @@ def next_hop(table: RoutingTable, domain: str) -> NextHop:
         return NextHop("lmtp", "local", socket=table.lmtp)
     if route := table.routes.get(name) or table.routes.get("*"):
         host, port = _endpoint(route)
-        return NextHop("host", host, port)
+        return NextHop("host", host, port, tls=table.tls.get(name, "opportunistic"))
     if table.smarthost:
         host, port = _endpoint(table.smarthost)
         user, password = table.user, table.password
-        tls = "required" if user else table.smarthost_tls  # else a stranger hears the password
+        # A password is for nobody but the host that we mean.
+        is_sure = user or table.smarthost_tls == "required"
+        tls: Tls = "verified" if is_sure else "opportunistic"
         return NextHop("host", host, port, tls=tls, user=user, password=password)
     if name.startswith("["):
         return NextHop("host", _literal(name), table.port)
-    return NextHop("mx", name, table.port)
+    # Who writes down less than required does not want policies; they may ask for more than it.
+    word = table.tls.get(name)
+    is_policed = word not in ("none", "opportunistic")
+    return NextHop("mx", name, table.port, tls=word or "opportunistic", policies=is_policed)
 
 
 async def hops(

@@ -94,6 +94,7 @@ def test_every_key_can_come_from_the_environment(tmp_path: Path, section: str, k
         "list of rates": "100/hour",
         "table of domain = host:port": "example.com=127.0.0.1:77, *=[::1]:25",
         "table of lists": "bl.example=refuse, wl.example=-2",
+        "table of domain = word": "example.com=verified, example.net=none",
     }
     text = samples.get(key.unit.name) or key.unit.name.rpartition(" | ")[2]
     variable = f"MAILRAVEN_{section}{key.name}".upper().replace(".", "_")

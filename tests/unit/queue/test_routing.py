@@ -173,7 +173,7 @@ def test_smarthost_takes_all_but_fixed_routes() -> None:
         "host",
         "smart.example",
         587,
-        "required",
+        "verified",
         "me",
     )
     assert next_hop(table, "fixed.example").host == "127.0.0.9"
@@ -184,7 +184,7 @@ def test_a_password_demands_tls_whatever_is_configured() -> None:
     table = RoutingTable("mx", TABLE.is_local, TABLE.lmtp, {}, "smart.example:587", "opportunistic")
     assert next_hop(table, "example.org").tls == "opportunistic"
     table = replace(table, user="me", password="p")
-    assert next_hop(table, "example.org").tls == "required"
+    assert next_hop(table, "example.org").tls == "verified"
 
 
 def test_star_route_is_for_any_other_domain() -> None:
