@@ -6,11 +6,11 @@ A large part is decoded twice, in pieces: its length must be said before its oct
 from collections.abc import Iterator, Mapping, Sequence
 
 from mailraven.daemons.connection import Closed
-from mailraven.daemons.imap_sections import PIECE, OpenMessage
+from mailraven.daemons.imap_sections import OpenMessage
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.fetch_commands import Binary, FromMessage
 from mailraven.imap.section import Encoded, Span, cut, resolve_encoded
-from mailraven.mail.content import decode_pieces
+from mailraven.mail.content import PIECE, decode_pieces
 
 Encodings = Mapping[tuple[int, ...], Encoded | None]
 

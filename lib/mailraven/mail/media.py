@@ -4,8 +4,9 @@ Nothing here raises; values that make no sense give the defaults of RFC 2045 §5
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
@@ -39,6 +40,7 @@ _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"(.+)\*(0|[1-9]\d{0,3})(\*?)", re.DOTALL)  # RFC 2231 §7
 _ATTRIBUTE_CHARS = "!#$&+-.^_`{|}~"  # what needs no percent sign, beside letters and digits
 _TOKEN = re.compile(rb"[^\s;()\"]++")
+PARAMETER_LIMIT = 1000  # of one field; a name in sections has at most some dozens of them
 _CACHED_LENGTH = 128  # octets; longer values are rare, and must not fill the memory
 
 
@@ -71,9 +73,15 @@ def parameters_of(value: bytes, position: int = 0) -> Parameters:
     return _with_sections_joined(
         tuple(
             (name, _QUOTED_PAIR.sub(rb"\1", quoted) if quoted else _bare_value(name, bare))
-            for name, quoted, bare in _PARAMETER.findall(value, position)
+            for name, quoted, bare in _parameters(value, position)
         )
     )
+
+
+def _parameters(value: bytes, position: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """The first PARAMETER_LIMIT of them: name, quoted and bare value, of which one is empty."""
+    for match in islice(_PARAMETER.finditer(value, position), PARAMETER_LIMIT):
+        yield match[1], match[2] or b"", match[3] or b""
 
 
 def _with_sections_joined(parameters: Parameters) -> Parameters:
