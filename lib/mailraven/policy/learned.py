@@ -29,7 +29,7 @@ TOLD = 5  # tokens that a reason names
 COUNT_LIMIT = 1 << 40
 _SLOPE = 0.1  # points for each unit of evidence
 _HALF_TRUST = 20.0  # messages after which half of the evidence counts
-_ONE_SIDED = 0.05  # what a message counts for that has no counterpart of the other kind
+_ONE_SIDED = 0.2  # what a message counts for that has no counterpart of the other kind
 
 
 @dataclass(slots=True)

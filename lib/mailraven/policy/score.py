@@ -12,7 +12,7 @@ from mailraven.policy.facts import Facts
 from mailraven.policy.learned import Learned
 from mailraven.policy.model import Model
 from mailraven.policy.rules import RuleSet
-from mailraven.policy.tokens import tokens_of
+from mailraven.policy.tokens import sources_of, tokens_of
 from mailraven.policy.verdict import Reason, Thresholds, Verdict, verdict_of
 from mailraven.policy.view import view_of
 
@@ -68,6 +68,8 @@ def assess(message: bytes, facts: Facts, knowledge: Knowledge) -> Assessment:
         tokens = tokens_of(view, hits)
     if knowledge.model is not None:
         content.append(knowledge.model.reason(tokens))
+    if tokens:
+        tokens |= sources_of(view)
     if knowledge.learned is not None:
         content.append(knowledge.learned.reason(tokens))
     listed = [Reason(f"dnsbl-{one.zone}", one.points, one.text) for one in facts.dnsbl]
@@ -94,4 +96,4 @@ def _that_count(reasons: list[Reason]) -> tuple[Reason, ...]:
 def tokens_in(message: bytes, facts: Facts) -> frozenset[str]:
     """The tokens of a message, for a learner to be taught with."""
     view = view_of(message, facts)
-    return tokens_of(view, RuleSet().hits(view))
+    return tokens_of(view, RuleSet().hits(view)) | sources_of(view)

@@ -30,7 +30,8 @@ _WRITTEN = frozenset(
     b"cc x-priority x-msmail-priority x-mimeole importance organization user-agent x-mailer sender"
     b" errors-to precedence feedback-id thread-index thread-topic content-language"
     b" x-accept-language x-originating-ip disposition-notification-to list-unsubscribe"
-    b" list-unsubscribe-post list-id x-sender mime-version reply-to content-disposition x-campaign x-job".split()
+    b" list-unsubscribe-post list-id x-sender mime-version reply-to content-disposition"
+    b" x-campaign x-job".split()
 )
 _EAST = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f\uac00-\ud7af]{2}")
 

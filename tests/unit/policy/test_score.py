@@ -3,13 +3,15 @@
 import pytest
 
 from mailraven.policy.border import lift_border
+from mailraven.policy.catalogue import findings_of
 from mailraven.policy.facts import Facts, Listing
 from mailraven.policy.learned import LEAST, MOST, Learned, parse_learned, render_learned
 from mailraven.policy.model import parse_model, render_model
 from mailraven.policy.rules import Rule, compile_rules
 from mailraven.policy.score import Knowledge, score, tokens_in
-from mailraven.policy.tokens import place_of
+from mailraven.policy.tokens import place_of, tokens_of
 from mailraven.policy.verdict import Reason
+from mailraven.policy.view import view_of
 from mailraven.spam.knowledge import SHIPPED_RULES, read_rules, shipped_model
 from unit.policy.letters import html_letter, letter
 
@@ -151,3 +153,31 @@ def test_a_host_without_a_name_is_known_to_have_none() -> None:
 
 def test_without_a_trace_nothing_is_known() -> None:
     assert lift_border(letter()) == (Facts(), letter())
+
+
+def test_the_shipped_model_hears_nothing_of_hosts_and_people_but_learners_do() -> None:
+    message = letter()
+    facts = Facts(client_ip="192.0.2.7", reverse_name="mail.shop.example")
+    view = view_of(message, facts)
+    told = ("host:", "net:", "author:", "to:", "named:", "mould:", "titled:")
+    assert not any(one.startswith(told) for one in tokens_of(view, findings_of(view)))
+    assert {"host:shop.example", "net:192.0.2"} <= tokens_in(message, facts)
+
+
+def _auth_rules(facts: Facts, message: bytes) -> set[str]:
+    verdict = score(message, facts, Knowledge(read_rules(SHIPPED_RULES)))
+    return {reason.rule for reason in verdict.reasons if reason.rule.startswith("auth-")}
+
+
+def test_authentication_that_was_not_checked_is_no_evidence() -> None:
+    unknown = [Facts(), Facts(spf="temperror", dkim="temperror", dmarc="temperror")]
+    assert [_auth_rules(facts, HTML) for facts in unknown] == [set(), set()]
+
+
+def test_a_failed_check_counts_unless_another_proves_the_author() -> None:
+    assert _auth_rules(Facts(spf="fail", dkim="none", dmarc="fail"), HTML) == {
+        "auth-spf-fail",
+        "auth-dmarc-fail",
+    }
+    assert _auth_rules(Facts(spf="fail", dkim="pass", dmarc="pass"), HTML) == set()
+    assert _auth_rules(Facts(spf="fail", dmarc="fail", arc="pass"), HTML) == set()
