@@ -88,14 +88,6 @@ class Selected:
         places = map(mailbox.place, view.uids[: view.exists])
         return [mailbox.names[place] if place >= 0 else "" for place in places]
 
-    def mask(self, uid: int) -> int | None:
-        """Flags of a message, RECENT if it is; None when it is expunged."""
-        mailbox = self.mailbox
-        at = place_of(uid, mailbox.uids, len(mailbox.uids))
-        if at < 0:
-            return None
-        return mailbox.masks[at] | (RECENT if self.view.is_recent(uid) else 0)
-
     def modseq(self, uid: int) -> int:
         """MODSEQ of a message, 0 when it is expunged."""
         at = self.mailbox.place(uid)
@@ -133,20 +125,23 @@ class Selected:
 
     def flag_line(self, uid: int, *, with_uid: bool) -> bytes:
         """A FETCH response with the message's flags; empty when it is gone."""
-        mask = self.mask(uid)
-        place = place_of(uid, self.view.uids, self.view.exists)
-        if mask is None or place < 0:
+        state, view = self.mailbox.state, self.view
+        place = at = state.place(uid)
+        if view.uids is not state.uids or at >= view.exists:
+            place = place_of(uid, view.uids, view.exists)
+        if at < 0 or place < 0:
             return b""
-        flags = self.flag_names.wire(mask)
+        recent = RECENT if view.recent and view.is_recent(uid) else 0
+        flags = self.flag_names.wire(state.masks[at] | recent)
         if self.uid_only:
-            tail = b" MODSEQ (%d)" % self.modseq(uid) if self.condstore else b""
+            tail = b" MODSEQ (%d)" % state.modseqs[at] if self.condstore else b""
             return b"* %d UIDFETCH (FLAGS (%b)%b)\r\n" % (uid, flags, tail)
         if self.condstore:
             return b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
                 place + 1,
                 uid,
                 flags,
-                self.modseq(uid),
+                state.modseqs[at],
             )
         if with_uid or self.rev2:
             return b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, uid, flags)
