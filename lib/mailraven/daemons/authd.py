@@ -5,7 +5,6 @@ Where accounts logged in before is kept in cache/authd.json; losing it costs onl
 """
 
 import asyncio
-import ctypes
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -32,12 +31,13 @@ from mailraven.auth.verifier import Verifier
 from mailraven.config.directory import Directory
 from mailraven.daemons.callers import caller_uids
 from mailraven.daemons.control import Handler, Message
+from mailraven.daemons.process import map_large_blocks
 from mailraven.daemons.service import DaemonSpec, Service
 from mailraven.files import write_atomically
 from mailraven.mail.errors import TemporaryError
 from mailraven.observe.log import event
 
-MALLOPT_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h, mallopt(3)
+HASH_BLOCK = 1 << 20  # octets: the 19 MiB of a hash shall go back after it
 SAVE_INTERVAL = 300.0  # seconds
 
 Request = TypeVar("Request", Verify, ScramFirst, ScramFinal)
@@ -52,7 +52,7 @@ class State(msgspec.Struct, frozen=True):
 
 async def main(service: Service) -> None:
     """Serve until told to stop, then keep what is known of homes."""
-    return_large_blocks()
+    map_large_blocks(HASH_BLOCK)
     config = service.config
     directory = Directory(config.paths.domains, config.paths.mail)
 
@@ -109,15 +109,6 @@ def load_state(path: Path) -> State:
     except (OSError, msgspec.DecodeError):
         state = State()
     return state if state.fake_key else State(os.urandom(32), state.trusted)
-
-
-def return_large_blocks() -> None:
-    """Let malloc map blocks from 1 MiB up, so that the memory of a hash goes back after it.
-
-    Else glibc raises that border to the largest block it freed and keeps 19 MiB a thread.
-    """
-    with suppress(AttributeError, OSError):  # another C library has no mallopt
-        ctypes.CDLL(None).mallopt(MALLOPT_MMAP_THRESHOLD, 1 << 20)
 
 
 async def _saved(path: Path, old: State, gate: Gate) -> State:

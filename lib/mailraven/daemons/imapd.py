@@ -14,6 +14,7 @@ from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer, connections
 from mailraven.daemons.imap_session import Session
+from mailraven.daemons.process import map_large_blocks
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
 from mailraven.daemons.sockets import ListenSpec
 from mailraven.files import Watcher
@@ -25,6 +26,7 @@ from mailraven.observe import log
 from mailraven.observe.trace import new_session
 from mailraven.store.mailstore import MailStore
 
+TLS_BLOCK = 256 << 10  # octets: uvloop's buffer of a TLS connection, of which idle ones use a page
 PORTS = ("imap", "imaps")
 TOO_MANY = b"* BYE [UNAVAILABLE] too many connections\r\n"
 
@@ -37,6 +39,7 @@ def listeners(config: Config) -> list[ListenSpec]:
 
 async def main(service: Service) -> None:
     """Serve until told to stop; then let open commands end."""
+    map_large_blocks(TLS_BLOCK)
     config = service.config
     server = ImapServer(
         service,

@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import suppress
 
+MALLOPT_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h, mallopt(3)
 READY_FD = "MAILRAVEN_READY_FD"  # names a pipe of whoever started us
 
 
@@ -26,6 +27,16 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if parent == 1 or os.getppid() != parent:
         os._exit(1)
+
+
+def map_large_blocks(octets: int) -> None:
+    """Let malloc map each block from so many `octets` up, and give it back when it is freed.
+
+    Else glibc raises that border to the largest block that was ever freed, and takes such blocks
+    from the heap: what lay there before them stays in memory, used or not.
+    """
+    with suppress(AttributeError, OSError):  # another C library has no mallopt
+        ctypes.CDLL(None).mallopt(MALLOPT_MMAP_THRESHOLD, octets)
 
 
 def name_process(name: str) -> None:
