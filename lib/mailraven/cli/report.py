@@ -1,4 +1,4 @@
-"""`mailraven report dmarc send | show` and `mailraven report tls show`."""
+"""`mailraven report dmarc send | show` and `mailraven report tls send | show`."""
 
 import argparse
 import asyncio
@@ -11,7 +11,8 @@ from mailraven.cli.common import load_config, say, say_json, table
 from mailraven.cli.config import Commands
 from mailraven.observe.trace import new_trace
 from mailraven.ops.errors import OperationError
-from mailraven.ops.reports import received_reports, send_dmarc
+from mailraven.ops.reports import Sent, received_reports, send_dmarc
+from mailraven.ops.tls_reports import TlsReports
 from mailraven.senderauth.feedback import Feedback
 from mailraven.senderauth.tls_report import TlsReport
 
@@ -28,6 +29,9 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_show(verbs, "what others report of our domains").set_defaults(command=_show_dmarc)
     tls = kinds.add_parser("tls", help="how TLS to us went")
     verbs = tls.add_subparsers(metavar="VERB", required=True)
+    send = verbs.add_parser("send", help="tell other domains how our connections to them went")
+    send.add_argument("--date", metavar="DAY", help="2026-11-22; yesterday by default, in UTC")
+    send.set_defaults(command=_send_tls)
     _add_show(verbs, "what others report of their connections").set_defaults(command=_show_tls)
 
 
@@ -40,9 +44,18 @@ def _add_show(verbs: "Commands[argparse.ArgumentParser]", text: str) -> argparse
 
 def _send(options: argparse.Namespace) -> int:
     sent = asyncio.run(send_dmarc(load_config(options), _day(options.date), time.time(), new_trace))
+    return _say_sent(sent, "messages")
+
+
+def _send_tls(options: argparse.Namespace) -> int:
+    reports = TlsReports(load_config(options), _day(options.date), time.time(), new_trace)
+    return _say_sent(asyncio.run(reports.send()), "sessions")
+
+
+def _say_sent(sent: list[Sent], what: str) -> int:
     for one in sent:
         to = ", ".join(one.to) or f"not sent: {one.problem}"
-        say(f"{one.domain}: {one.messages} messages; {to}")
+        say(f"{one.domain}: {one.messages} {what}; {to}")
     return 0
 
 

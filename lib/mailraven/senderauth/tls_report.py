@@ -3,11 +3,20 @@
 Read from strangers and written for them: one format for both ways.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
+from mailraven.mail.address import parse_path
+from mailraven.mail.errors import PeerError
+from mailraven.senderauth.tags import parse_tags
+
 REPORT_LIMIT = 20 << 20  # octets of the JSON
+URIS_LIMIT = 5  # of one domain
+
+_HTTPS = re.compile(r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[!-~]{0,500})?")
 
 
 class _Struct(msgspec.Struct, rename="kebab", frozen=True, omit_defaults=True):
@@ -85,3 +94,24 @@ def parse_tls_report(text: bytes) -> TlsReport:
 def to_json(report: TlsReport) -> bytes:
     """The report as it is sent."""
     return _encoder.encode(report)
+
+
+def destinations_of(records: Iterable[bytes]) -> tuple[list[str], list[str]]:
+    """Mail addresses and https URLs that TXT records of _smtp._tls name. RFC 8460 §3
+
+    Nobody, unless exactly one record is valid; what cannot be used is left aside.
+    """
+    candidates = [one for one in records if one.startswith(b"v=TLSRPTv1")]
+    addresses: dict[str, None] = {}
+    urls: dict[str, None] = {}
+    try:
+        uris = parse_tags(candidates[0])["rua"].decode("ascii") if len(candidates) == 1 else ""
+    except (ValueError, KeyError):  # UnicodeDecodeError is a ValueError
+        return [], []
+    for uri in (one.strip() for one in uris.split(",")[:URIS_LIMIT]):
+        if _HTTPS.fullmatch(uri):
+            urls[uri] = None
+        elif uri[:7].lower() == "mailto:" and "%" not in uri and "?" not in uri:
+            with suppress(PeerError):
+                addresses[str(parse_path(uri[7:]))] = None
+    return list(addresses), list(urls)
