@@ -4,7 +4,7 @@ Servers run below DIR on a real disk, with fsync on, each on a loopback address 
 is the median of the rounds; compare figures of one run only, the machine is never quiet.
 
   make bench                                 all of it, some twenty minutes
-  make bench BENCH="--rounds 1 --only mail"  one part: mail, imap, idle, memory, fsync or limits
+  make bench BENCH="--rounds 1 --only mail"  one part (PARTS)
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
-from bench import fsyncs, imap, limits, loads, memory  # noqa: E402  # after the path is set
+from bench import fsyncs, imap, limits, loads, memory, outbound, queue  # noqa: E402  # after the path is set
 from bench.rivals import running_rival  # noqa: E402
 from peers.house import House, running_house  # noqa: E402
 
@@ -81,7 +81,19 @@ def measure_limits(folder: Path, rounds: int) -> None:
     limits.report(folder, rounds)
 
 
+def measure_queue(folder: Path, rounds: int) -> None:
+    """What bad destinations and a long queue cost."""
+    queue.report(folder, rounds)
+
+
+def measure_outbound(folder: Path, rounds: int) -> None:
+    """Submission to delivered, beside Postfix."""
+    outbound.report(folder, rounds)
+
+
 PARTS = {
+    "outbound": measure_outbound,
+    "queue": measure_queue,
     "limits": measure_limits,
     "memory": measure_memory,
     "fsync": measure_fsyncs,

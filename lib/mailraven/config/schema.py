@@ -177,7 +177,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     smarthost_user: Annotated[Text, _help("Account at the smarthost; empty is no AUTH.")] = ""
     smarthost_password: Annotated[Secret, _help("Its password; better in a file.")] = ""
     smarthost_tls: Annotated[TlsDemand, _help("Whether the smarthost must offer TLS.")] = "required"
-    concurrency: Annotated[Count, _help("Deliveries at the same time.")] = 50
+    concurrency: Annotated[Count, _help("Deliveries at once; ten times as many may stall.")] = 50
     destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
     routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}
     port: Annotated[Port, _help("Port of the hosts that MX records name.")] = 25

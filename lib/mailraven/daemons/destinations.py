@@ -26,6 +26,7 @@ SUSPENSION = 30.0  # seconds that an unreachable destination is not asked again
 JOBS_LIMIT = 200  # jobs that wait for one destination: the others' mail needs room, too
 UNPROVEN_LIMIT = 5  # the same for one that has not yet shown to be quick
 REFUSALS_LIMIT = 20  # messages a second that unreachable destinations answer for, all together
+TIDY = 5.0  # seconds between looks for destinations that can be forgotten
 FIRST_WORKERS = 2  # sessions at once with a destination that we know nothing about
 
 Done = Callable[[Job, dict[int, Attempt]], Awaitable[None]]
@@ -87,6 +88,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._refused_at = 0.0
+        self._tidied_at = 0.0
 
     def add(self, job: Job, courier: Courier, most: int) -> None:
         """Deliver `job` when its turn comes, with at most `most` sessions for its destination."""
@@ -207,9 +209,10 @@ class Dispatcher:
 
     def _forget_the_quiet(self) -> None:
         """Drop destinations that nobody waits for, now and then: a queue may see a million."""
-        if len(self._destinations) < 1000:
-            return
         now = asyncio.get_running_loop().time()
+        if len(self._destinations) < 1000 or now - self._tidied_at < TIDY:
+            return
+        self._tidied_at = now
         for key, destination in list(self._destinations.items()):
             if now >= destination.suspended_until:
                 destination.refusal = None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mailraven.queue.fairness import FairQueue
 
-PATIENCE = 1.0  # seconds after which a delivery no longer counts as moving
+PATIENCE = 0.2  # seconds after which a delivery no longer counts as moving
 PATIENT_SHARE = 10  # times as many deliveries may wait for servers as may move
 
 
