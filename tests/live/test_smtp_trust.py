@@ -20,6 +20,7 @@ ZONE: dict[tuple[str, str], Records] = {
     ("example.net", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
     ("strict.example", "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
     ("_dmarc.strict.example", "TXT"): ['"v=DMARC1; p=reject; rua=mailto:r@strict.example"'],
+    ("_dmarc.softer.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
 }
 RULES = """
 [test-quarantine]
@@ -154,6 +155,35 @@ def test_the_policy_of_the_author_s_domain_is_honoured(house: Demo) -> None:
     assert json.loads(last_record(house))["auth"]["dmarc"] == "fail"
     good = bring(house, PROVED, message, "bob", sender="boss@strict.example")
     assert good.startswith("250 ")
+
+
+def test_quarantine_is_what_it_asks_for_and_not_refusal(house: Demo) -> None:
+    # RFC 7489 §6.3
+    message = mail("boss@softer.example").replace(b"quarantine", b"nothing")
+    assert bring(house, OTHER, message, "bob").startswith("250 ")
+    (stored,) = junk(house, "bob")
+    assert b"\tdmarc-quarantine=" in stored
+    listed(house, FOLDERS[0], "allow", OTHER)
+    assert bring(house, OTHER, message, "bob").startswith("250 ")
+    assert len(mailbox(house, "bob")) == 1
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        "boss@strict.example>\r\nFrom: <x@example.net",
+        "boss@strict.example>, <x@example.net",
+        "boss@strict.example>, " + "x@example.net, " * 2000 + "<x@example.net",
+        "boss@strict",
+    ],
+)
+def test_a_policy_is_not_got_around_by_a_from_of_several(house: Demo, author: str) -> None:
+    # RFC 7489 §6.6.1: what a reader shows may be the one, what is proved the other
+    message = mail(author).replace(b"quarantine", b"nothing")
+    assert bring(house, PROVED, message, "bob").startswith("250 ")
+    assert mailbox(house, "bob") == []
+    (stored,) = junk(house, "bob")
+    assert b"\tdmarc-no-author=" in stored
 
 
 def test_a_file_that_is_not_text_does_not_stop_mail(house: Demo, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from mailraven.mail.headers import split_message
 from mailraven.observe import log
 from mailraven.policy.facts import Facts, Listing, Result
 from mailraven.policy.verdict import Reason
+from mailraven.senderauth.author import NO_AUTHOR
 from mailraven.senderauth.proved import proved_domain
 from mailraven.senderauth.results import DmarcResult, SenderResults
 
 PIECE = 256 << 10  # octets read from a file at once
 BEGINNING = 1 << 20  # octets of a large message that the rules look at
 # More than a good message may have in its favour, so that the word of the author's domain holds.
-DMARC_POINTS = {"quarantine": 15.0, "reject": 50.0}
+REJECT_POINTS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def facts_of(
         dkim_domains=results.dkim_domains if results else (),
         proved_domain=proved_domain(results) if results else "",
         dnsbl=listings,
-        milters=_policy_reasons(results.dmarc) if results else (),
+        milters=_refusal(results.dmarc) if results else (),
+        suspicion=_suspicion(results.dmarc) if results else None,
     )
 
 
@@ -106,13 +108,25 @@ def _plain(word: str) -> Result:
     return "neutral" if word == "policy" else cast("Result", word)
 
 
-def _policy_reasons(dmarc: DmarcResult) -> tuple[Reason, ...]:
-    """What the domain of the author asks for mail that fails. RFC 7489 §6.3"""
-    points = DMARC_POINTS.get(dmarc.disposition)
-    if points is None:
+def _refusal(dmarc: DmarcResult) -> tuple[Reason, ...]:
+    """That the domain of the author asks to refuse mail that fails. RFC 7489 §6.3"""
+    if dmarc.disposition != "reject":
         return ()
-    words = f"{dmarc.domain} asks to {dmarc.disposition} mail that it did not authenticate"
-    return (Reason(f"dmarc-{dmarc.disposition}", points, words),)
+    words = f"{dmarc.domain} asks to reject mail that it did not authenticate"
+    return (Reason("dmarc-reject", REJECT_POINTS, words),)
+
+
+def _suspicion(dmarc: DmarcResult) -> Reason | None:
+    """That it asks for quarantine; or that nobody can be asked, for From names no one domain: it is
+    how a policy is got around. RFC 7489 §6.6.1"""
+    if dmarc.disposition == "quarantine":
+        words = f"{dmarc.domain} asks to quarantine mail that it did not authenticate"
+        return Reason("dmarc-quarantine", 0.0, words)
+    if dmarc.word == "permerror" and not dmarc.domain and dmarc.problem != NO_AUTHOR:
+        return Reason(
+            "dmarc-no-author", 0.0, f"whose policy counts cannot be told: {dmarc.problem}"
+        )
+    return None
 
 
 def told(results: SenderResults | None) -> dict[str, object] | None:

@@ -25,15 +25,21 @@ _PROGRAM = re.compile(
 )
 _HEXED = re.compile(r"%(?:[46][1-9a-f]|[57][0-9a]|3\d)", re.IGNORECASE)
 _LONG_CODE = re.compile(r"[A-Za-z0-9+/_-]{60}|[0-9a-f]{32}")
-_COIN = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b")
+# Both begin with letters that are rare, and look back from there: most of a text is passed over ten
+# times as fast as by what begins with alternatives.
+_COIN = re.compile(
+    r"[b13](?<!\w[b13])(?:(?<=b)c1[a-z0-9]{25,60}|(?<=[13])[1-9A-HJ-NP-Za-km-z]{25,34})\b"
+)
 _MONEY = re.compile(
-    r"(?:[$€£¥]|usd|eur|gbp|us\$|r\$)\s?\d{1,3}(?:[.,\s]?\d{3}){1,4}|\d{1,3}(?:[.,\s]\d{3}){2,4}"
-    r"\s?(?:usd|euros?|dollars|€|\$)|\b\d{1,3}(?:[.,]\d{1,2})?\s(?:million|millions|billion)\b",
+    r"\d(?:(?:(?<=[$€£¥]\d)|(?<=[$€£¥]\s\d)|(?<=(?:usd|eur|gbp)\d)|(?<=(?:usd|eur|gbp)\s\d))"
+    r"\d{0,2}(?:[.,\s]?\d{3}){1,4}"
+    r"|\d{0,2}(?:[.,\s]\d{3}){2,4}\s?(?:usd|euros?|dollars|€|\$)"
+    r"|(?<!\w\d)\d{0,2}(?:[.,]\d{1,2})?\s(?:millions?|billion)\b)",
     re.IGNORECASE,
 )
 _QUOTED_LINE = re.compile(r"^> ?\S", re.MULTILINE)
 _PATCH = re.compile(r"^(?:diff --git |@@ -\d|--- a/|\+\+\+ b/)", re.MULTILINE)
-_BLANK_RUN = re.compile(r"(?:[ \t]*\r?\n){25}")
+_BLANK_RUN = re.compile(r"\n(?:[ \t]*+\r?\n){24}")  # from a line end on, so linear
 _GIBBERISH = re.compile(r"\b(?=\w*\d)(?=\w*[a-zA-Z])\w{16,80}\b")
 _STYLE_BLOCK = re.compile(r"<style[^<>]*>", re.IGNORECASE)
 

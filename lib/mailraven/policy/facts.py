@@ -46,6 +46,7 @@ class Facts:
     dnsbl: tuple[Listing, ...] = ()
     known_sender: bool = False
     milters: tuple[Reason, ...] = ()
+    suspicion: Reason | None = None  # why it goes to quarantine at least; its points do not matter
 
 
 NOTHING_KNOWN = Facts()

@@ -6,7 +6,7 @@ Points come from the rules, from block lists, milters and lists that `facts` bri
 shipped model (one bounded number), and from what was learned (one bounded number).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailraven.policy.facts import Facts
 from mailraven.policy.learned import Learned
@@ -32,11 +32,13 @@ class Knowledge:
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What counts for or against a message, whoever gets it: by what it holds, and by what others
-    say of it. `tokens` are what a learner looks at; empty where nobody learns."""
+    say of it. `tokens` are what a learner looks at; empty where nobody learns. `suspicion` raises
+    the score to that of quarantine, and no further."""
 
     content: tuple[Reason, ...]
     others: tuple[Reason, ...]
     tokens: frozenset[str]
+    suspicion: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def assess(message: bytes, facts: Facts, knowledge: Knowledge) -> Assessment:
     if knowledge.learned is not None:
         content.append(knowledge.learned.reason(tokens))
     listed = [Reason(f"dnsbl-{one.zone}", one.points, one.text) for one in facts.dnsbl]
-    return Assessment(_that_count(content), _that_count([*listed, *facts.milters]), tokens)
+    others = _that_count([*listed, *facts.milters])
+    return Assessment(_that_count(content), others, tokens, facts.suspicion)
 
 
 def judge(assessment: Assessment, person: Person, thresholds: Thresholds) -> Verdict:
@@ -81,7 +84,12 @@ def judge(assessment: Assessment, person: Person, thresholds: Thresholds) -> Ver
     content = list(assessment.content)
     if person.learned is not None:
         content += _that_count([person.learned])
-    reasons = [*content, *assessment.others, *person.lists]
+    reasons = [*content, *assessment.others]
+    if assessment.suspicion is not None:
+        missing = thresholds.quarantine - sum(reason.points for reason in reasons)
+        points = round(missing + 0.005, 2) if missing > 0 else 0.0
+        reasons.append(replace(assessment.suspicion, points=points))
+    reasons += person.lists
     against = sum(reason.points for reason in content)
     if person.knows_sender and against > 0:
         words = "the account has written to this sender: what the message holds does not count"

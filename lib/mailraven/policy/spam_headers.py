@@ -17,6 +17,10 @@ LOOK_ALIKES = frozenset(
         b"x-rspamd-action",
         b"x-spam",
         b"x-spam-action",
+        b"x-spam-bar",
+        b"x-spam-details",
+        b"x-spam-result",
+        b"x-rspamd-bar",
     }
 )
 REASON_LIMIT = 40  # reasons in one field; the rest are in the record of the message

@@ -7,9 +7,11 @@ from mailraven.mail.headers import keep_fields, unfold
 from mailraven.senderauth.results import DkimResult, SenderResults, SpfResult
 
 NAME = b"authentication-results"
+ID_LIMIT = 1000  # octets of a field in which its author must be told
 VALUE_LIMIT = 253  # octets of a value that a stranger chose
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 2045 §5.1
+_NAME = re.compile(rb"[A-Za-z0-9._\x80-\xff-]++")
 _UNSAFE = re.compile(r'[^ -~]|[\\"()]')
 _PARTS = re.compile(rb'"((?:[^"\\]|\\.)*+)"|(\()|([^"(;\s]++)|(;)|\s++|["]', re.DOTALL)
 _COMMENT_PART = re.compile(rb"\\.|[()]", re.DOTALL)
@@ -89,13 +91,13 @@ def remove_own(header_block: bytes, authserv_id: str) -> bytes:
 
 def authserv_id_of(value: bytes) -> str:
     """Who says that a field is its own, in lower case with A-labels; "" when it cannot be told."""
-    words = []
-    for word in _words(value):
-        if word == b";":
-            break
-        words.append(word)
-    # A version may follow the name. RFC 8601 §2.2
-    return normalise_domain(words[0].decode("utf-8", "replace")) if words else ""
+    words = iter(_words(value[:ID_LIMIT]))
+    first, follows = next(words, b";"), next(words, b"")
+    if first == b";" or (not follows and len(value) > ID_LIMIT):
+        return ""
+    # A version may follow the name (RFC 8601 §2.2), and readers end it at what no name has.
+    name = _NAME.match(first)
+    return normalise_domain(name[0].decode("utf-8", "replace")) if name else ""
 
 
 def verdict_of(value: bytes, method: bytes) -> bytes:

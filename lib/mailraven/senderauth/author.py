@@ -7,6 +7,8 @@ from mailraven.mail.address_list import parse_address_list
 from mailraven.senderauth.header_fields import Header
 
 AUTHORS_LIMIT = 100  # of one message that are looked at
+FIELD_LIMIT = 16 << 10  # octets of From
+NO_AUTHOR = "no From"
 
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})++")
 
@@ -18,7 +20,9 @@ def author_domain(header: Header) -> str:
     """
     fields = header.every(b"from")
     if len(fields) != 1:
-        raise ValueError("no From" if not fields else f"{len(fields)} From fields")
+        raise ValueError(NO_AUTHOR if not fields else f"{len(fields)} From fields")
+    if len(fields[0].octets) > FIELD_LIMIT:
+        raise ValueError("From is too long")
     addresses = parse_address_list(fields[0].value)
     if len(addresses) > AUTHORS_LIMIT:
         raise ValueError("too many authors")

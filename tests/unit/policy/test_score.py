@@ -8,9 +8,9 @@ from mailraven.policy.facts import Facts, Listing
 from mailraven.policy.learned import LEAST, MOST, Learned, parse_learned, render_learned
 from mailraven.policy.model import parse_model, render_model
 from mailraven.policy.rules import Rule, compile_rules
-from mailraven.policy.score import Knowledge, score, tokens_in
+from mailraven.policy.score import Assessment, Knowledge, Person, judge, score, tokens_in
 from mailraven.policy.tokens import place_of, tokens_of
-from mailraven.policy.verdict import Reason
+from mailraven.policy.verdict import Reason, Thresholds
 from mailraven.policy.view import view_of
 from mailraven.spam.knowledge import SHIPPED_RULES, read_rules, shipped_model
 from unit.policy.letters import html_letter, letter
@@ -181,3 +181,15 @@ def test_a_failed_check_counts_unless_another_proves_the_author() -> None:
     }
     assert _auth_rules(Facts(spf="fail", dkim="pass", dmarc="pass"), HTML) == set()
     assert _auth_rules(Facts(spf="fail", dmarc="fail", arc="pass"), HTML) == set()
+
+
+@pytest.mark.parametrize("score", [-3.0, 0.0, 4.49, 6.0, 14.0])
+def test_a_suspicion_leads_to_quarantine_and_never_to_refusal(score: float) -> None:
+    # RFC 7489 §6.3: "quarantine" is no "reject"
+    suspicion = Reason("dmarc-quarantine", 0.0, "the domain asks for it")
+    found = Assessment((Reason("test", score, ""),), (), frozenset(), suspicion)
+    verdict = judge(found, Person(), Thresholds(4.5, 12.0))
+    assert verdict.action == ("reject" if score >= 12 else "quarantine")
+    assert "dmarc-quarantine" in {reason.rule for reason in verdict.reasons}
+    allowed = Person(lists=(Reason("allow-account", -100.0, ""),))
+    assert judge(found, allowed, Thresholds(4.5, 12.0)).action == "accept"

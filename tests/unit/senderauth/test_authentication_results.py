@@ -94,6 +94,13 @@ OURS = [
     b"Authentication-Results: ; dkim=pass\r\n",
     b"Authentication-Results:\r\n",
     b"Authentication-Results: (never closed mx.example.net; dkim=pass\r\n",
+    b"Authentication-Results: mx.example.com/1; dkim=pass\r\n",
+    b"Authentication-Results: mx.example.com\x00; dkim=pass\r\n",
+    b"Authentication-Results: =?utf-8?q?mx.example.com?=; dkim=pass\r\n",
+    b"Authentication-Results: " + b"(a)" * 400 + b" mx.example.com; dkim=pass\r\n",
+    b"Authentication-Results: "
+    + b"(a)" * 329
+    + b" mx.example.com; dkim=pass\r\n",  # cut in the name
 ]
 OTHERS = [
     b"Authentication-Results: mx.example.net; dkim=pass\r\n",
