@@ -120,7 +120,9 @@ def main() -> None:
     parts = [
         f"# Spam scoring, measured\n\n{datetime.now(UTC):%Y-%m-%d}, seed {SEED}, by `make spam-report`.\n",
         "Neutral view, content and path alone (no DNS, no sender authentication), no user training."
-        " Nothing of dev was trained on; the model saw no phishing_pot, no list archive.\n",
+        " Nothing of dev was trained on; the model saw no phishing_pot, no list archive. Its gain and"
+        " its threshold were chosen on split train, where it had learned from the older part of its"
+        " own sources. The good and old mail of train was learned from: of it, only dev tells.\n",
         *(_table(split, found) for split, found in figures.items()),
         _other(knowledge, messages),
     ]
@@ -147,10 +149,23 @@ def _table(split: str, found: dict[str, object]) -> str:
             f"{one['fp']} of {one['ham']} ({one['fp'] / one['ham']:.2%})" if one.get("ham") else ""
         )
         rows.append(f"| {name} | {spam} | {ham} |")
+    natural = found["natural"]
+    reached = natural["recall"] >= 0.95 and natural["fpr"] <= 0.005
+    if split == "dev":
+        rows.append(f"\nGoal, 95% at no more than 0.5% of natural mail: {_word(reached)}.")
     rows.append(
         f"\nAUC of natural mail {found['natural']['auc']:.4f}; {found['msgs_per_s']} messages/s with reading and JSON.\n"
     )
     return "\n".join(rows)
+
+
+def _share(learned: dict[str, tuple[int, int]], name: str) -> float:
+    some, of = learned[name]
+    return some / of
+
+
+def _word(reached: bool) -> str:
+    return "reached" if reached else "**not reached**"
 
 
 def _other(knowledge: Knowledge, messages: list[Labelled]) -> str:
@@ -164,6 +179,7 @@ def _other(knowledge: Knowledge, messages: list[Labelled]) -> str:
             f"* {name}: {some} of {of} ({some / max(1, of):.2%})"
             for name, (some, of) in learned.items()
         ),
+        f"\nGoal, 99% at no more than 0.3%: {_word(_share(learned, 'spam caught') >= 0.99 and _share(learned, 'good mail called spam') <= 0.003)}.",
         "\n## Speed\n",
         f"{speed(messages, knowledge):.0f} messages a second of one core, from octets to verdict.\n",
         "| hostile message | ms |",
