@@ -57,14 +57,17 @@ class Part:
         return content_encoding(self.fields).lower()
 
 
-def parse_structure(data: Octets, root_fields: dict[bytes, bytes] | None = None) -> Part:
+def parse_structure(
+    data: Octets, root_fields: dict[bytes, bytes] | None = None, part_limit: int = PART_LIMIT
+) -> Part:
     """The tree of `data`; its root is the message itself. Never raises.
 
-    `root_fields` are those of the message's header, where the caller has split them already.
+    `root_fields` are those of the message's header, where the caller has split them already; what
+    comes after `part_limit` entities stays in the last one.
     """
     scan = _Scan(data)
     root = scan.open(0, root_fields)
-    while scan.opened <= PART_LIMIT and (delimiter := scan.next_delimiter(scan.size)):
+    while scan.opened <= part_limit and (delimiter := scan.next_delimiter(scan.size)):
         scan.close_below(delimiter.depth, scan.before_line(delimiter.start))
         if delimiter.closing:
             scan.forget_boundary(delimiter.depth)

@@ -23,6 +23,7 @@ FIELD_LIMIT = 500  # fields of its header
 VALUE_LIMIT = 4096  # octets of a field that is decoded
 TEXT_LIMIT = 64 << 10  # octets of text, decoded, of each kind
 PART_LIMIT = 60  # parts that are looked into
+OPENED_LIMIT = 400  # entities that are opened at all
 ATTACHMENT_LIMIT = 60
 
 _WORD = re.compile(r"[^\W_\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f\uac00-\ud7af]{2,}")
@@ -99,7 +100,7 @@ def view_of(message: bytes, facts: Facts) -> View:
         facts,
         header,
         by_name,
-        parse_structure(message, dict(reversed(pairs))),
+        parse_structure(message, dict(reversed(pairs)), OPENED_LIMIT),
         decode_words(by_name.get(b"subject", [b""])[0][:VALUE_LIMIT]),
         authors[0] if authors else NOBODY,
         len(authors),
