@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lib" / "mailraven"
 FLOORS = (  # from the ground up; rooms of one floor do not know each other
     {"mail"},
-    {"smtp", "imap", "senderauth", "policy"},
+    {"smtp", "imap", "senderauth", "policy", "milter"},
     {"config", "observe", "files", "dns", "fetch"},
     {"store", "queue", "auth", "limits", "spam", "acme", "backup", "reports"},
     {"ops"},

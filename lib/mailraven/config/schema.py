@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from mailraven.config import units
 from mailraven.config.rates import Rate
 from mailraven.config.units import Network, Unit
+from mailraven.milter.settings import Milter
 from mailraven.policy.dnsbl import Zone
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
@@ -55,6 +56,7 @@ Dnssec = Annotated[
     Literal["detect", "trusted", "off"], _unit(units.choice("detect", "trusted", "off"))
 ]
 Zones = Annotated[dict[str, Zone], _unit(units.ZONES)]
+Milters = Annotated[dict[str, Milter], _unit(units.MILTERS)]
 TlsDemand = Annotated[
     Literal["required", "opportunistic"], _unit(units.choice("required", "opportunistic"))
 ]
@@ -345,6 +347,9 @@ class Config(Struct, frozen=True, kw_only=True):
     hostname: Annotated[
         Host, _help("Name of this server in DNS; else the machine's.", "mx.example.org")
     ] = ""
+    milters: Annotated[
+        Milters, _help("Filters that see mail (milters), in their order: an address or a table.")
+    ] = {}
     paths: Paths = Paths()
     smtp: Smtp = Smtp()
     imap: Imap = Imap()

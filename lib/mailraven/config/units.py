@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
+from mailraven.config.milters import Readers, parse_milters, show_milters
 from mailraven.config.names import domain_name, target_address
 from mailraven.config.rates import Rate, parse_rate
 from mailraven.config.zones import parse_zones, show_zones, zones_from_text
@@ -250,6 +251,10 @@ def _tls_demands(value: object) -> dict[str, str]:
     return demands
 
 
+def _milters(value: object) -> object:
+    return parse_milters(value, Readers(_duration, split_endpoint))
+
+
 def _same(value: object) -> object:
     return value
 
@@ -318,3 +323,4 @@ SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
 ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)
 TLS_DEMANDS = Unit("table of domain = word", _tls_demands, _same, _pairs)
 ZONES = Unit("table of lists", parse_zones, show_zones, zones_from_text)
+MILTERS = Unit("table of filters", _milters, show_milters, _pairs)

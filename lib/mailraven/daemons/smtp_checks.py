@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +12,7 @@ from pathlib import Path
 from mailraven.config.directory import Account
 from mailraven.config.schema import Config
 from mailraven.daemons.dnsbl import BlockLists
+from mailraven.daemons.milter_links import Stations
 from mailraven.daemons.sender_checks import SenderChecks
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
@@ -68,6 +69,7 @@ class Client:
     peer: str
     helo: str
     account: Account | None
+    notes: Sequence[dict[str, object]] = ()  # what milters did
 
     def facts(self) -> dict[str, object]:
         """For a record."""
@@ -76,6 +78,7 @@ class Client:
             "peer": self.peer or None,
             "helo": short(self.helo),
             "account": self.account.address if self.account else None,
+            "milters": list(self.notes) or None,
         }
 
 
@@ -92,6 +95,7 @@ class Checks:
     reputations: Reputations
     greylist: Greylist
     _stamp: Stamp
+    stations: Stations = field(default_factory=Stations)
     known: KnownSenders = field(default_factory=KnownSenders)
     learned: LearnedCache = field(default_factory=LearnedCache)
     _pruned: str = ""
@@ -147,7 +151,7 @@ class Checks:
     def record(self, transaction: Transaction, facts: Mapping[str, object]) -> None:
         """Write down what became of a message."""
         origin, routed = transaction.origin, transaction.routed
-        client = Client(origin.kind, origin.peer, origin.helo, origin.account)
+        client = Client(origin.kind, origin.peer, origin.helo, origin.account, transaction.notes)
         envelope = {
             "trace": transaction.trace,
             "from": short(transaction.mail.reverse_path),
@@ -212,7 +216,10 @@ class Checks:
     def facts(self) -> dict[str, object]:
         """For `status`: what is wrong."""
         broken = self.block_lists.broken.items()
-        return {"dnsbl_disabled": ", ".join(f"{zone} ({why})" for zone, why in broken)}
+        return {
+            "dnsbl_disabled": ", ".join(f"{zone} ({why})" for zone, why in broken),
+            "milters_suspended": self.stations.suspended(),
+        }
 
     async def _keep_files(self) -> None:
         while True:
@@ -241,6 +248,7 @@ class Checks:
         """End the thread, let go of files."""
         with suppress(OSError):
             self.reputations.merge()
+        self.stations.close()
         self._thread.shutdown(cancel_futures=True)
         self.records.close()
 

@@ -70,6 +70,9 @@ class Transaction:
     is_judged: bool = False  # mail of strangers: the head waits for the verdict (smtp_shares.py)
     is_recorded: bool = False  # its verdict is written down
     came_with: bytes = b""  # the header of a judged message that is in a file, as it came
+    is_filtered: bool = False  # milters see it: its file gets our fields later, too
+    is_clean: bool = False  # its header has been set right
+    notes: list[dict[str, object]] = field(default_factory=list)  # what milters did
     score: float | None = None  # the lowest of all recipients
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
 
@@ -88,7 +91,7 @@ class Transaction:
     def prepare(self, data: bytes) -> bytes:
         """The head of a large message as it is written to its file."""
         before, header, rest = self.head(data)
-        if self.is_judged:
+        if self.is_judged or self.is_filtered:
             self.came_with = headers.split_message(data)[0]
             return header + rest
         return (b"" if self.is_for_queue() else self._final_fields()) + before + header + rest
@@ -113,18 +116,23 @@ class Transaction:
         single = None if self.is_share else self._single_account()
         if single and trace_header.was_delivered_to(header, single.address):
             raise PermanentError(554, "5.4.6 mail loop: it was delivered here before")
+        return self._received() + self.marks, self._set_right(header), rest
+
+    def _set_right(self, header: bytes) -> bytes:
         account = self.origin.account
+        if self.is_clean:
+            return header
         if account is not None:
             submitter = submission.Submitter(
                 account.address, lambda a: self.house.directory.may_send_as(account, a)
             )
-            header = submission.set_right(header, submitter, self._date(), self._message_id())
-        elif self.is_judged:
+            return submission.set_right(header, submitter, self._date(), self._message_id())
+        if self.is_judged:
             header = headers.remove_fields(header, NOT_OF_STRANGERS)
-            header = remove_own(header, self.house.config.hostname)
-        elif b"return-path:" in header.lower():  # only ours is true. RFC 5321 §4.4
-            header = headers.remove_fields(header, RETURN_PATH)
-        return self._received() + self.marks, header, rest
+            return remove_own(header, self.house.config.hostname)
+        if b"return-path:" in header.lower():  # only ours is true. RFC 5321 §4.4
+            return headers.remove_fields(header, RETURN_PATH)
+        return header
 
     def _know_again(self, data: bytes) -> None:
         """Mail that our queue brings back keeps its trace; it has been through the aliases before

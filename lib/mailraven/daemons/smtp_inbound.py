@@ -8,8 +8,10 @@ the end   facts are gathered within one time limit; what is late is "not known"
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mailraven.config.directory import Account
+from mailraven.daemons.milter_talk import Letter
 from mailraven.daemons.sender_checks import Begun, SenderChecks, Session
 from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_delivery import Transaction
@@ -23,12 +25,14 @@ from mailraven.daemons.smtp_facts import (
     source_in_memory,
     told,
 )
+from mailraven.daemons.smtp_filtered import adopt, discard, file_filtered, filters_of, letter_of
 from mailraven.daemons.smtp_learned import taught_by
 from mailraven.daemons.smtp_message import Incoming
+from mailraven.daemons.smtp_milters import Filtered, Filters
 from mailraven.daemons.smtp_past import demand_patience, with_reputation
 from mailraven.daemons.smtp_records import Failure, Outcome, judged, named
 from mailraven.daemons.smtp_routing import Routed
-from mailraven.daemons.smtp_shares import Share, file_shares, file_spilled_shares
+from mailraven.daemons.smtp_shares import Share
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.policy.decision import mildest, settled, thresholds_of
 from mailraven.policy.facts import Listing
@@ -52,6 +56,7 @@ class Visitor:
     peer: str
     listings: asyncio.Task[tuple[Listing, ...]]
     senders: SenderChecks | None
+    filters: Filters | None = None
     begun: Begun | None = None
 
     def sender(self, helo: str, reverse_path: str) -> None:
@@ -59,6 +64,8 @@ class Visitor:
         self.forget()
         if self.senders is not None:
             self.begun = self.senders.begin(Session(self.peer, helo, reverse_path))
+            if self.filters is not None:
+                self.filters.reverse = self.begun.reverse
 
     async def admit(self, routed: Routed) -> None:
         """Whether the client may write to this recipient. Raises PermanentError."""
@@ -97,21 +104,24 @@ class Visitor:
         if path is None:
             source = source_in_memory(incoming.take())
             transaction.head(source.beginning)  # loops are refused before anything else is done
+            letter = await self._letter(transaction, source.beginning)
         else:
             incoming.close()
             header, size = transaction.came_with, incoming.size
             source = await asyncio.to_thread(source_in_file, path, header, size)
-        judgement = await self._judge(transaction, source)
+            letter = await self._letter(transaction, path)
+        judgement = await self._judge(transaction, source, letter)
+        filtered = judgement.filtered
+        if filtered is not None and filtered.discarded_by:
+            discard(self.checks, transaction, filtered)
+            return
         transaction.is_recorded = True
         transaction.score = min(one.verdict.score for one in judgement.outcomes)
         failure: Failure | None = None
         try:
             _refuse_if_all_do(judgement.outcomes)
             shares = shares_of(transaction, judgement)
-            if path is None:
-                await file_shares(transaction, shares, source.beginning)
-            else:
-                await file_spilled_shares(transaction, shares, path)
+            await file_filtered(transaction, shares, path or source.beginning, filtered)
         except (TemporaryError, PermanentError) as error:
             failure = error
             raise
@@ -126,13 +136,36 @@ class Visitor:
                     mildest(one.action for one in judgement.outcomes),
                 )
 
-    async def _judge(self, transaction: Transaction, source: Source) -> "Judgement":
+    async def _letter(self, transaction: Transaction, content: bytes | Path) -> Letter | None:
+        """The message for milters, if there are any. Raises OSError."""
+        if self.filters is None:
+            return None
+        return await letter_of(transaction, content)
+
+    async def _filter(self, letter: Letter | None) -> Filtered | Failure | None:
+        if self.filters is None or letter is None:
+            return None
+        try:
+            return await self.filters.message(letter)
+        except (TemporaryError, PermanentError) as error:
+            return error  # once the others do not read the file any more
+
+    async def _judge(
+        self, transaction: Transaction, source: Source, letter: Letter | None
+    ) -> "Judgement":
         begun, self.begun = self.begun, None
         senders = self.senders or SenderChecks(self.checks.resolver, frozenset())
-        results, listings = await asyncio.gather(
-            check_sender(senders, begun, source), in_time(self.listings, self._timeout)
+        results, listings, filtered = await asyncio.gather(
+            check_sender(senders, begun, source),
+            in_time(self.listings, self._timeout),
+            self._filter(letter),
         )
+        if isinstance(filtered, TemporaryError | PermanentError):
+            raise filtered
         facts = facts_of(transaction, results, listings)
+        if filtered is not None:
+            facts = replace(facts, milters=(*facts.milters, *filtered.reasons))
+            adopt(transaction, filtered)
         sender = sender_of(source.header, facts)
         assessment = await self.checks.assess(source.beginning, facts)
         assessment = with_reputation(self.checks, sender, assessment)
@@ -142,8 +175,10 @@ class Visitor:
         seen = _Seen(sender, assessment, taught)
         found = [self._outcome(transaction, one, seen) for one in people]
         actions = settled([_kept_if_called(outcome) for outcome in found])
+        if filtered is not None and filtered.quarantine:
+            actions = tuple("quarantine" if one == "accept" else one for one in actions)
         outcomes = [replace(one, action=action) for one, action in zip(found, actions, strict=True)]
-        return Judgement(outcomes, assessment, results)
+        return Judgement(outcomes, assessment, results, filtered)
 
     def _outcome(self, transaction: Transaction, routed: Routed, seen: "_Seen") -> Outcome:
         scores, account = (0.0, 0.0), ""
@@ -175,14 +210,15 @@ class Judgement:
     outcomes: list[Outcome]
     assessment: Assessment
     results: SenderResults | None
+    filtered: Filtered | None
 
 
-def visitor_of(checks: Checks, kind: Kind, peer: str) -> Visitor | None:
+def visitor_of(checks: Checks, kind: Kind, peer: tuple[str, int]) -> Visitor | None:
     """A visitor, if mail that `peer` brings is checked: not that of users and of our own queue."""
-    if kind != "smtp" or not checks.apply_to(peer):
+    if kind != "smtp" or not checks.apply_to(peer[0]):
         return None
-    listings = asyncio.create_task(checks.block_lists.look_up(peer))
-    return Visitor(checks, peer, listings, checks.senders())
+    listings = asyncio.create_task(checks.block_lists.look_up(peer[0]))
+    return Visitor(checks, peer[0], listings, checks.senders(), filters_of(checks, "inbound", peer))
 
 
 def each(whole: list[Routed]) -> list[Routed]:

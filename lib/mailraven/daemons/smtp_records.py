@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_routing import Routed
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.headers import decode_words, first, split_message
+from mailraven.observe import log
 from mailraven.policy.decision import mildest
 from mailraven.policy.score import Assessment
 from mailraven.policy.verdict import Action, Reason, Thresholds, Verdict
@@ -13,6 +15,7 @@ from mailraven.spam.records import TEXT_LIMIT
 
 PEOPLE_LIMIT = 100  # recipients in one record
 REASON_LIMIT = 100
+LOG_RECIPIENTS = 20  # recipients named in one line of the log
 HEADER_LIMIT = 64 << 10  # octets of a header that are looked at
 
 Failure = TemporaryError | PermanentError
@@ -85,3 +88,24 @@ def _reasons(reasons: Sequence[Reason]) -> list[dict[str, object]]:
         {"rule": short(one.rule), "points": one.points, "text": short(one.text)}
         for one in weightiest
     ]
+
+
+def log_accepted(transaction: Transaction, session: str, size: int) -> None:
+    """The line of the log for a message of that size."""
+    if not log.wants("info"):
+        return
+    origin = transaction.origin
+    log.event(
+        "accept",
+        trace=transaction.trace,
+        session=session,
+        from_=transaction.mail.reverse_path,
+        to=[routed.path for routed in transaction.routed[:LOG_RECIPIENTS]],
+        recipients=len(transaction.routed),
+        size=size,
+        peer=origin.peer or "local",
+        via=origin.kind,
+        protocol=origin.protocol,
+        account=origin.account.address if origin.account else None,
+        score=transaction.score,
+    )

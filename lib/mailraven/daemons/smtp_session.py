@@ -10,6 +10,7 @@ from mailraven.daemons import smtp_auth, smtp_limits
 from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.smtp_checks import Checks, Client
 from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
+from mailraven.daemons.smtp_filtered import file_submitted, filters_of
 from mailraven.daemons.smtp_house import (
     House,
     child,
@@ -22,7 +23,9 @@ from mailraven.daemons.smtp_house import (
 from mailraven.daemons.smtp_inbound import Visitor, visitor_of
 from mailraven.daemons.smtp_login import Login, mechanisms
 from mailraven.daemons.smtp_message import Incoming
+from mailraven.daemons.smtp_milters import Filters
 from mailraven.daemons.smtp_quota import demand_room
+from mailraven.daemons.smtp_records import log_accepted
 from mailraven.daemons.smtp_routing import route
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log
@@ -46,7 +49,6 @@ from mailraven.smtp.server import ServerEngine
 
 EVENTS_AT_ONCE = 50  # decided without giving others a turn
 LOGIN_SECONDS = 600.0  # from the greeting to the log-in, on the ports of users
-LOG_RECIPIENTS = 20  # recipients named in one line of the log
 STEP_NAMES = {Mail: "mail", Rcpt: "rcpt", Auth: "auth", AuthResponse: "auth"}
 
 
@@ -67,6 +69,7 @@ class SmtpSession:
     incoming: Incoming | None = None
     login: Login | None = None
     visitor: Visitor | None = None  # a stranger, whose mail is checked
+    filters: Filters | None = None  # milters
 
     def __post_init__(self) -> None:
         before = self.house.channel_binding  # of the certificate that a TLS connection has seen
@@ -74,7 +77,11 @@ class SmtpSession:
         self.binding = before if self.connection.tls else self.house.channel_binding
         self.engine = ServerEngine(self._port(), tls=self.connection.tls)
         if self.checks is not None:
-            self.visitor = visitor_of(self.checks, self.kind, self.connection.peer[0])
+            self.visitor = visitor_of(self.checks, self.kind, self.connection.peer)
+            if self.visitor is not None:
+                self.filters = self.visitor.filters
+            elif self.kind in ("submission", "submissions"):
+                self.filters = filters_of(self.checks, "submission", self.connection.peer)
 
     def _port(self) -> Port:
         config, tls = self.house.config, self.house.tls
@@ -110,6 +117,8 @@ class SmtpSession:
             self._forget_message()
             if self.visitor is not None:
                 self.visitor.leave()
+            if self.filters is not None:
+                self.filters.leave()
             log.event(
                 "disconnect",
                 level="debug",
@@ -224,7 +233,8 @@ class SmtpSession:
 
     def client(self) -> Client:
         """Who talks to us, for a record."""
-        return Client(self.kind, self._peer(), self.engine.helo, self.account)
+        notes = self.filters.notes if self.filters is not None else ()
+        return Client(self.kind, self._peer(), self.engine.helo, self.account, notes)
 
     def _refuse(self, event: Event, code: int, text: str) -> None:
         if isinstance(event, Rcpt):
@@ -257,10 +267,14 @@ class SmtpSession:
             self.connection.tls_facts() if self.engine.tls else ("", ""),
             account,
         )
-        self.transaction = Transaction(self.house, origin, event, new_trace())
+        transaction = Transaction(self.house, origin, event, new_trace())
         if self.visitor is not None:
-            self.transaction.is_judged = True
+            transaction.is_judged = True
             self.visitor.sender(self.engine.helo, reverse_path)
+        if self.filters is not None:
+            transaction.is_filtered = True
+            await self.filters.mail(transaction)
+        self.transaction = transaction
         self.engine.reply(250, "2.1.0 ok")
 
     async def _rcpt(self, event: Rcpt) -> None:
@@ -275,6 +289,8 @@ class SmtpSession:
             await self.visitor.admit(routed)
         await demand_room(self.house.directory, routed, transaction.mail)
         await smtp_limits.demand_recipient(self, routed.path)
+        if self.filters is not None:
+            await self.filters.rcpt(event, routed.path)
         transaction.routed.append(routed)
         self.engine.reply(250, "2.1.5 ok")
 
@@ -334,13 +350,16 @@ class SmtpSession:
                 self.engine.reply(250, f"2.0.0 ok {trace}")
             else:
                 self.engine.reply(result.code, result.text)
-        self._log_accepted(transaction, size)
+        log_accepted(transaction, self.id, size)
 
     async def _file(self, transaction: Transaction, incoming: Incoming) -> list[Result]:
         """The results to report: one, or in LMTP one for each recipient."""
         each = len(transaction.routed) if self.kind == "lmtp" else 1
         if self.visitor is not None:
             await self.visitor.receive(transaction, incoming)
+            return [None]
+        if self.filters is not None and self.checks is not None:
+            await file_submitted(self.filters, self.checks, transaction, incoming)
             return [None]
         if incoming.file is not None:
             incoming.close()
@@ -369,21 +388,3 @@ class SmtpSession:
                 self.incoming.discard()
             self.incoming = None
         self.transaction = None
-
-    def _log_accepted(self, transaction: Transaction, size: int) -> None:
-        if not log.wants("info"):
-            return
-        log.event(
-            "accept",
-            trace=transaction.trace,
-            session=self.id,
-            from_=transaction.mail.reverse_path,
-            to=[routed.path for routed in transaction.routed[:LOG_RECIPIENTS]],
-            recipients=len(transaction.routed),
-            size=size,
-            peer=self._peer(),
-            via=self.kind,
-            protocol=transaction.origin.protocol,
-            account=self.account.address if self.account else None,
-            score=transaction.score,
-        )

@@ -14,6 +14,7 @@ _DONE = {
     "reject": "refused",
     "defer": "put off: the sender was told to come again",
     "refuse": "refused",
+    "discard": "taken, and dropped by a filter",
 }
 
 
@@ -46,10 +47,21 @@ def _head(record: Mapping[str, object]) -> Iterator[str]:
     auth = record.get("auth")
     if isinstance(auth, dict):
         yield "  " + ", ".join(f"{key} {_shown(value)}" for key, value in auth.items() if value)
+    for milter in _tables(record.get("milters")):
+        yield _milter(milter)
     reply = _text(record, "reply")
     action = _DONE.get(_text(record, "action"), _text(record, "action"))
     step = _text(record, "at")
     yield f"  {action} at {step}: {reply}" if reply else f"  {action}"
+
+
+def _milter(note: Mapping[str, object]) -> str:
+    """What one filter did at one step."""
+    said = " ".join(filter(None, (_text(note, "answer"), _text(note, "reply"))))
+    changes = note.get("changes")
+    listed = [str(one) for one in changes] if isinstance(changes, list) else []
+    did = "; ".join([said, *listed] if said else listed)
+    return f"  milter {_text(note, 'name')} at {_text(note, 'at')}: {did}"
 
 
 def _person(

@@ -7,9 +7,11 @@
      "people": [{"to": "bob@example.org", "action": "accept", "score": 1.2,
                  "quarantine": 5.0, "reject": 12.0, "reasons": [...]}]}
 
-`at` is the step that was decided: connect, mail, rcpt or message; `reply` is what the peer heard,
-where it was a refusal. A line is one write, so those of many processes never mix; nothing is
-fsynced, for a record is no message. No line holds any of the body.
+`milters` are {"name", "at", "answer", "reply", "changes"} for each effect of a filter; the action
+of a message that one has dropped is "discard". `at` is the step that was decided: connect, mail,
+rcpt or message; `reply` is what the peer heard, where it was a refusal. A line is one write, so
+those of many processes never mix; nothing is fsynced, for a record is no message. No line holds any
+of the body.
 """
 
 import os

@@ -1,0 +1,1 @@
+"""The milter protocol, as the server speaks it to filters. Pure."""
