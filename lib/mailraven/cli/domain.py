@@ -1,6 +1,7 @@
-"""`mailraven domain add | list | show | set | remove | dns`."""
+"""`mailraven domain add | list | show | set | remove | dns | sts`."""
 
 import argparse
+import sys
 
 from msgspec.structs import asdict
 
@@ -12,6 +13,7 @@ from mailraven.config.schema import Config
 from mailraven.ops.dns_records import dns_records
 from mailraven.ops.domains import add_domain, remove_domain, set_domain
 from mailraven.ops.names import checked_domain, directory_of, require_domain
+from mailraven.ops.transport_records import sts_id, sts_policy
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -40,6 +42,9 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     dns = verbs.add_parser("dns", help="the DNS records to publish, as a zone file")
     dns.add_argument("domain")
     dns.set_defaults(command=_dns)
+    sts = verbs.add_parser("sts", help="the MTA-STS policy to serve, and the id to announce it by")
+    sts.add_argument("domain")
+    sts.set_defaults(command=_sts)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -94,6 +99,13 @@ def _remove(options: argparse.Namespace) -> int:
 def _dns(options: argparse.Namespace) -> int:
     config, domain = _config_and_domain(options)
     say(dns_records(config, domain).rstrip("\n"))
+    return 0
+
+
+def _sts(options: argparse.Namespace) -> int:
+    policy = sts_policy(*_config_and_domain(options))
+    say(policy.replace("\r\n", "\n").rstrip("\n"))
+    print(f"announced as id={sts_id(policy)}", file=sys.stderr)  # the policy can be redirected
     return 0
 
 

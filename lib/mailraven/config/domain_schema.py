@@ -22,6 +22,9 @@ Role = Annotated[
 ]
 Number = Annotated[int, _unit(units.NUMBER)]
 Senders = Annotated[tuple[str, ...], _unit(units.SENDERS)]
+StsMode = Annotated[
+    Literal["enforce", "testing", "none"], _unit(units.choice("enforce", "testing", "none"))
+]
 Separator = Annotated[str, _unit(units.choice("", "+", "-", "=", "~"))]
 
 
@@ -30,6 +33,9 @@ class DomainFile(Struct, frozen=True, kw_only=True):
 
     enabled: Annotated[Flag, _help("false refuses mail to every address of the domain.")] = True
     separator: Annotated[Separator, _help("What starts a sub-address tag; empty is none.")] = "+"
+    sts: Annotated[StsMode, _help("What others are to do when TLS to us fails (MTA-STS).")] = (
+        "testing"
+    )
     description: Annotated[Text, _help("A note for people.")] = ""
     quota: Annotated[Size, _help("Most mail of an account that sets none; 0 is no limit.")] = 0
     quota_messages: Annotated[Number, _help("The same in messages; 0 is no limit.")] = 0

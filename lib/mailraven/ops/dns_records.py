@@ -1,22 +1,19 @@
 """The DNS records that a domain needs, as the text of a zone file (RFC 1035 §5)."""
 
-import hashlib
-
 from mailraven.config.schema import Config
 from mailraven.config.units import split_endpoint
 from mailraven.ops.dkim_keys import dkim_records
+from mailraven.ops.transport_records import sts_id, sts_policy, tlsa_lines
 
 TXT_LIMIT = 255  # octets of one character-string. RFC 1035 §3.3
 TTL = 3600  # seconds
-POLICY_AGE = 604800  # seconds that a sender keeps the MTA-STS policy. RFC 8461 §3.2
 
 
 def dns_records(config: Config, domain: str) -> str:
-    """Zone file text: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, and SRV and CNAME for clients."""
+    """Zone file text: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, TLSA; SRV and CNAME for clients."""
     host = config.hostname + "."
     reports = f"mailto:postmaster@{domain}"
-    policy = mta_sts_policy(config)
-    identity = hashlib.sha256(policy.encode()).hexdigest()[:20]  # changes with the policy
+    policy = sts_policy(config, domain)
     lines = [
         f"; DNS records of {domain}, served by {config.hostname}",
         f"$ORIGIN {domain}.",
@@ -32,21 +29,17 @@ def dns_records(config: Config, domain: str) -> str:
         "; what to do with mail that fails both (RFC 7489)",
         f"_dmarc IN TXT {_quoted(f'v=DMARC1; p=quarantine; rua={reports}')}",
         "; TLS on the way in (RFC 8461), and reports about it (RFC 8460)",
-        f"_mta-sts IN TXT {_quoted(f'v=STSv1; id={identity}')}",
+        f"_mta-sts IN TXT {_quoted(f'v=STSv1; id={sts_id(policy)}')}",
         f"mta-sts IN CNAME {host}",
         f"_smtp._tls IN TXT {_quoted(f'v=TLSRPTv1; rua={reports}')}",
+        "; the key of the server (RFC 7672), only where its zone is signed (DNSSEC)",
+        *tlsa_lines(config),
         *_client_records(config, host),
         *_address_hint(config, domain),
         f"; to be served as https://mta-sts.{domain}/.well-known/mta-sts.txt:",
         *(f";   {line}" for line in policy.splitlines()),
     ]
     return "".join(line + "\n" for line in lines)
-
-
-def mta_sts_policy(config: Config) -> str:
-    """The policy file of RFC 8461 §3.2, in testing mode: change it once reports are clean."""
-    lines = ("version: STSv1", "mode: testing", f"mx: {config.hostname}", f"max_age: {POLICY_AGE}")
-    return "".join(line + "\r\n" for line in lines)
 
 
 def _client_records(config: Config, host: str) -> list[str]:
