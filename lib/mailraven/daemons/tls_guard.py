@@ -68,8 +68,8 @@ class Guard:
             return "off: the name servers are not on this machine (dns.dnssec)"
         try:
             answer = await self._resolver.ask(".", "MX")  # there is none, and that is signed
-        except (NameMissing, LookupFailed) as error:
-            return f"off: {error}"
+        except (NameMissing, LookupFailed):
+            return "off: the name servers do not answer for the root"
         self._validates = answer.authenticated
         return "detected" if self._validates else "off: the name servers do not validate"
 
