@@ -46,6 +46,7 @@ from mailraven.smtp.events import Kind
 
 ALWAYS_REACHED = ("postmaster", "abuse")  # by whoever is refused, to ask why. RFC 5321 §4.5.1
 REASONS_TOLD = 3  # in a refusal
+UNDONE = TemporaryError(451, "4.3.0 internal error")  # what stopped us was no answer
 
 
 @dataclass(slots=True)
@@ -117,11 +118,12 @@ class Visitor:
             return
         transaction.is_recorded = True
         transaction.score = min(one.verdict.score for one in judgement.outcomes)
-        failure: Failure | None = None
+        failure: Failure | None = UNDONE
         try:
             _refuse_if_all_do(judgement.outcomes)
             shares = shares_of(transaction, judgement)
             await file_filtered(transaction, shares, path or source.beginning, filtered)
+            failure = None
         except (TemporaryError, PermanentError) as error:
             failure = error
             raise

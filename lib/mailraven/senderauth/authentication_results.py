@@ -3,10 +3,11 @@
 import re
 
 from mailraven.mail.address import normalise_domain
-from mailraven.mail.headers import keep_fields, unfold
+from mailraven.mail.headers import keep_fields, remove_fields, unfold
 from mailraven.senderauth.results import DkimResult, SenderResults, SpfResult
 
 NAME = b"authentication-results"
+FIELDS_LIMIT = 100  # of one message; each of them costs work
 ID_LIMIT = 1000  # octets of a field in which its author must be told
 VALUE_LIMIT = 253  # octets of a value that a stranger chose
 
@@ -79,8 +80,11 @@ def _value(text: str) -> str:
 def remove_own(header_block: bytes, authserv_id: str) -> bytes:
     """`header_block` without the Authentication-Results that claim to be ours. RFC 8601 §5
 
-    One whose author cannot be told goes, too: some reader may take it for ours.
+    One whose author cannot be told goes, too: some reader may take it for ours. Of more than
+    FIELDS_LIMIT nobody's stay.
     """
+    if header_block.lower().count(NAME) > FIELDS_LIMIT:
+        return remove_fields(header_block, (NAME,))
     own = normalise_domain(authserv_id)
 
     def is_foreign(name: bytes, value: bytes) -> bool:
