@@ -88,7 +88,8 @@ def story(root: Path, setting: Setting, tell: Callable[[Far], Awaitable[None]]) 
     async def whole() -> None:
         async with AsyncExitStack() as stack:
             context = server_context(setting.mail, root) if setting.mail else None
-            mail = SmtpServer(setting.script, tls=context, hello=setting.hello)
+            script = {verb: list(said) for verb, said in setting.script.items()}  # it is used up
+            mail = SmtpServer(script, tls=context, hello=setting.hello)
             await stack.enter_async_context(mail)
             web = PolicyHost(server_context(setting.web, root), setting.sts or b"")
             web.status = setting.web_status
