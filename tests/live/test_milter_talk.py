@@ -93,7 +93,7 @@ def test_one_connection_serves_one_client_after_another() -> None:
             talk.leave()
 
     with scripted() as milter:
-        asyncio.run(clients(Station(Milter("test", milter.address))))
+        asyncio.run(clients(Station(Milter("test", milter.address, reuse=True))))
         assert milter.connections == 1
         once = b"MRTLNBE"
         assert milter.commands.startswith(b"OCH" + once + once + b"KCH" + once)
@@ -107,7 +107,7 @@ def test_a_connection_is_not_used_again_where_that_is_not_known(tmp_path: Path) 
         await asyncio.sleep(0)
 
     with scripted({b"O": offer(version=4)}) as milter:
-        station = Station(Milter("test", milter.address))
+        station = Station(Milter("test", milter.address, reuse=True))
         asyncio.run(client(station))
         asyncio.run(client(station))
         assert milter.connections == 2
@@ -122,7 +122,10 @@ def test_a_connection_that_ended_meanwhile_is_opened_anew() -> None:
         return (await message(Talk(station)))[1]
 
     with scripted() as milter:
-        assert asyncio.run(twice(Station(Milter("test", milter.address)))) == [CONTINUE] * 3
+        assert (
+            asyncio.run(twice(Station(Milter("test", milter.address, reuse=True))))
+            == [CONTINUE] * 3
+        )
 
 
 def test_a_client_that_begins_again_aborts_the_message() -> None:

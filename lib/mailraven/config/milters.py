@@ -11,6 +11,7 @@ stages = ["connect", "helo", "mail", "rcpt", "data", "header", "body"]
 score_field = "X-Spam-Score"
 score_factor = 0.5
 reject_points = 8.0         # 0: a refusal of the filter refuses the message
+reuse = true                # one connection for many clients; rspamd can do it
 """
 
 import re
@@ -30,6 +31,7 @@ _KEYS = (
     "score_field",
     "score_factor",
     "reject_points",
+    "reuse",
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _FIELD = re.compile(r"[!-9;-~]*")
@@ -86,6 +88,7 @@ def _milter(name: str, table: dict[str, object], readers: Readers) -> Milter:
         _field_name(table.get("score_field", "")),
         _points("score_factor", table.get("score_factor", 1.0)),
         _points("reject_points", table.get("reject_points", 0.0)),
+        _flag("reuse", table.get("reuse", False)),
     )
 
 
@@ -115,6 +118,7 @@ def _shown(milter: Milter) -> object:
         "score_field": milter.score_field,
         "score_factor": milter.score_factor,
         "reject_points": milter.reject_points,
+        "reuse": milter.reuse,
     }
 
 
@@ -122,6 +126,12 @@ def _one_of(key: str, value: object, words: tuple[str, ...]) -> str:
     if value not in words:
         raise ValueError(f"{key} is {' or '.join(words)}")
     return str(value)
+
+
+def _flag(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is true or false")
+    return value
 
 
 def _stages(value: object) -> tuple[Stage, ...]:

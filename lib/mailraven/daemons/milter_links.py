@@ -1,8 +1,9 @@
 """Connections to milters, shared by all sessions of one smtpd process.
 
-A connection serves one client after another (QUIT_NC) where the milter can do that. One that fails
-is suspended: for SUSPEND_SECONDS nobody waits for it; then one session tries, and the others go
-on without until it has succeeded.
+A connection serves one client after another (QUIT_NC) only where that is configured: OpenDKIM
+2.11 speaks version 6, too, but stalled in a large message of its second client. One that fails is
+suspended: for SUSPEND_SECONDS nobody waits for it; then one session tries, and the others go on
+without until it has succeeded.
 """
 
 import asyncio
@@ -134,7 +135,8 @@ class Station:
 
     def give_back(self, link: Link) -> None:
         """A client has gone, between messages."""
-        if not (link.is_open and link.client.is_reusable and len(self._idle) < IDLE_LIMIT):
+        can = self.milter.reuse and link.client.is_reusable
+        if not (can and link.is_open and len(self._idle) < IDLE_LIMIT):
             link.quit()
             return
         link.client.leave()

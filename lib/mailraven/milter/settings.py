@@ -14,7 +14,8 @@ WAYS: tuple[Way, ...] = ("inbound", "submission")
 class Milter:
     """`address` is host:port or the path of a socket; `timeout` is in seconds, for each step of a
     transaction. What `score_field` of the filter's own fields says counts `score_factor`-fold; with
-    `reject_points` a refusal gives points instead."""
+    `reject_points` a refusal gives points instead. `reuse` says that one connection may serve many
+    clients, one after another."""
 
     name: str
     address: str
@@ -25,3 +26,4 @@ class Milter:
     score_field: str = ""
     score_factor: float = 1.0
     reject_points: float = 0.0
+    reuse: bool = False

@@ -20,6 +20,7 @@ stages = ["body", "header"]
 score_field = "X-Spam-Score"
 score_factor = 0.5
 reject_points = 8
+reuse = true
 
 [milters.dkim]
 address = "/run/opendkim.sock"
@@ -46,6 +47,7 @@ def test_filters_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:
         "X-Spam-Score",
         0.5,
         8.0,
+        True,
     )
     assert dkim == Milter("dkim", "/run/opendkim.sock", ways=("submission",))
     assert (dkim.fail_open, dkim.stages, dkim.timeout) == (False, STAGES, 30.0)
@@ -77,6 +79,7 @@ def test_what_is_shown_can_be_read_again() -> None:
         ('a = { address = "127.0.0.1:1", stages = ["end"] }', "stages is a list of some"),
         ('a = { address = "127.0.0.1:1", score_field = "X Y" }', "the name of a field"),
         ('a = { address = "127.0.0.1:1", score_factor = "2" }', "score_factor is a number"),
+        ('a = { address = "127.0.0.1:1", reuse = 1 }', "reuse is true or false"),
         ('a = { address = "127.0.0.1:1", reject_points = 1000 }', "goes from -100 to 100"),
     ],
 )
