@@ -10,6 +10,7 @@ import socket
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from email.utils import formatdate
 
 import pytest
 
@@ -150,6 +151,12 @@ def test_scram_proves_both_sides(house: Demo, mechanism: str, password: str, cod
         assert (smtp.mail(f"alice@{DOMAIN}")[0] == 250) == (code == 235)
 
 
+LETTER = (
+    b"From: Xenia <x@example.net>\r\nTo: bob@example.org\r\nSubject: lunch\r\n"
+    b"Date: " + formatdate().encode() + b"\r\nMessage-ID: <1@example.net>\r\n\r\nat noon?\r\n"
+)  # nobody would call it spam
+
+
 def proxied(house: Demo, header: bytes, *, tls: bool = False, source: str = BALANCER) -> bytes:
     """What is said to a connection that begins with `header` and then sends a message."""
     port = house.ports["submissions" if tls else "smtp"]
@@ -160,7 +167,7 @@ def proxied(house: Demo, header: bytes, *, tls: bool = False, source: str = BALA
         sock = trust.wrap_socket(sock, server_hostname=house.address)
     with sock:
         sock.sendall(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n")
-        sock.sendall(MAIL + b".\r\nQUIT\r\n")
+        sock.sendall(LETTER + b".\r\nQUIT\r\n")
         said = b""
         while more := sock.recv(65536):
             said += more

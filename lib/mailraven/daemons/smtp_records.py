@@ -85,9 +85,14 @@ def _person(outcome: Outcome, common: Sequence[Reason]) -> Mapping[str, object]:
 def _reasons(reasons: Sequence[Reason]) -> list[dict[str, object]]:
     weightiest = sorted(reasons, key=lambda reason: -abs(reason.points))[:REASON_LIMIT]
     return [
-        {"rule": short(one.rule), "points": one.points, "text": short(one.text)}
+        {"rule": short(one.rule), "points": one.points, "text": short(_without_words(one.text))}
         for one in weightiest
     ]
+
+
+def _without_words(text: str) -> str:
+    """What a model says, but for the words of the message that it names: they may be private."""
+    return text.partition(", mostly for: ")[0]
 
 
 def log_accepted(transaction: Transaction, session: str, size: int) -> None:

@@ -256,7 +256,10 @@ def test_spam_score_reads_paths_and_answers_each_with_a_line_of_json(
     run: Run, tmp_path: Path
 ) -> None:
     letter = tmp_path / "a.eml"
-    letter.write_bytes(b"From: <a@example.net>\nSubject: hi\n\nhello\n")
+    letter.write_bytes(
+        b"From: Xenia <x@example.net>\nTo: bob@example.org\nSubject: lunch\n"
+        b"Date: Mon, 23 Nov 2026 09:00:00 +0000\nMessage-ID: <1@example.net>\n\nat noon?\n"
+    )
     done = run("spam", "score", stdin=f"{letter}\n{tmp_path}/none.eml\n")
     scored, missing = map(json.loads, done.stdout.splitlines())
     assert scored["path"] == str(letter)

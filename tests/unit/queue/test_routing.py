@@ -8,7 +8,7 @@ from pathlib import Path
 import dns.rcode
 import pytest
 
-from mailraven.dns.answers import LookupFailed, NameMissing
+from mailraven.dns.answers import NameMissing
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.queue.routing import Hop, NextHop, RoutingTable, hops, next_hop
@@ -123,18 +123,6 @@ def test_answers_are_cached_even_negative_ones() -> None:
             return server.asked
 
     assert asyncio.run(run()).count(("example.org", "MX")) == 1
-
-
-def test_failures_are_not_cached() -> None:
-    async def run() -> int:
-        async with DnsServer(dict(ZONE)) as server:
-            resolver = Resolver((server.endpoint,), 5.0)
-            with pytest.raises(LookupFailed):
-                await resolver.mx("broken.example")
-            server.zone["broken.example", "MX"] = ["10 a.example.org."]
-            return len(await resolver.mx("broken.example"))
-
-    assert asyncio.run(run()) == 1
 
 
 TABLE = RoutingTable(
