@@ -42,7 +42,7 @@ def rules(folder: Path, points: float) -> Path:
 @pytest.fixture(scope="module")
 def house() -> Iterator[Demo]:
     with new_house(15) as demo, dns_thread(ZONE) as endpoint:
-        rules(demo.etc / "spam.d", 12.0)
+        rules(demo.etc / "spam.d", 8.0)
         with running(demo, "smtpd", inbound_exempt="", dns_resolvers=endpoint):
             yield demo
 
@@ -88,8 +88,8 @@ def test_why_tells_of_mail_that_came_in_and_of_mail_that_did_not(
     wait_for("two records", lambda: good in records(house) and spam in records(house))
     told = mailraven(house, "why", spam)
     assert "For bob@example.org: put into quarantine" in told
-    assert "+12.00  test-word: a word of this test" in told
-    assert "Without test-word (12.0 points) it had been accepted." in told
+    assert "+8.00  test-word: a word of this test" in told
+    assert "Without test-word (8.0 points) it had been accepted." in told
     assert f"An entry to allow {PAULA} had let it in: the sender is proved." in told
     told = mailraven(house, "why", good)
     assert "For bob@example.org: accepted" in told
@@ -114,7 +114,7 @@ def test_other_rules_are_tried_on_stored_mail(house: Demo, sender: Postfix, tmp_
     other = rules(tmp_path / "rules", 0.5)
     told = mailraven(house, "spam", "simulate", "--rules", str(other))
     assert any(str(path) in told for path in junk(house))
-    assert "test-word 12 -> 0.5" in told
+    assert "test-word 8 -> 0.5" in told
     assert " from quarantine to accept\n" in told
     own = ["--account", f"bob@{DOMAIN}", "--rules", str(house.etc / "spam.d")]
     assert "0 of " in mailraven(house, "spam", "simulate", *own)
