@@ -82,10 +82,13 @@ def house(running_house: Demo) -> Demo:
     return running_house
 
 
+DATE = formatdate().encode()  # one for all: a letter is compared with what was sent
+
+
 def mail(size: int = 0) -> bytes:
     return (
         b"From: Xenia <x@example.net>\r\nTo: bob@example.org\r\nSubject: lunch\r\n"
-        b"Date: " + formatdate().encode() + b"\r\nMessage-ID: <1@example.net>\r\n\r\n"
+        b"Date: " + DATE + b"\r\nMessage-ID: <1@example.net>\r\n\r\n"
         b"hello, see you at noon\r\n" + (b"." * 60 + b"\r\n") * (size // 60)
     )
 
