@@ -20,6 +20,10 @@ PIECE = 256 << 10  # octets read from a file at once
 BEGINNING = 1 << 20  # octets of a large message that the rules look at
 # More than a good message may have in its favour, so that the word of the author's domain holds.
 REJECT_POINTS = 50.0
+DMARC_REJECT = "dmarc-reject"  # the name of that reason
+# Mail that bears the name of a domain of ours, unproved, from outside: of nobody who is known; of
+# another who is, as a mailing list is that our users write to.
+OWN_NAME_POINTS, OWN_NAME_FORWARDED_POINTS = 3.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def facts_of(
         dkim_domains=results.dkim_domains if results else (),
         proved_domain=proved_domain(results) if results else "",
         dnsbl=listings,
-        milters=_refusal(results.dmarc) if results else (),
+        milters=(*_refusal(results.dmarc), *_own_name(transaction, results)) if results else (),
         suspicion=_suspicion(results.dmarc) if results else None,
     )
 
@@ -113,7 +117,22 @@ def _refusal(dmarc: DmarcResult) -> tuple[Reason, ...]:
     if dmarc.disposition != "reject":
         return ()
     words = f"{dmarc.domain} asks to reject mail that it did not authenticate"
-    return (Reason("dmarc-reject", REJECT_POINTS, words),)
+    return (Reason(DMARC_REJECT, REJECT_POINTS, words),)
+
+
+def _own_name(transaction: Transaction, results: SenderResults) -> tuple[Reason, ...]:
+    """That it says it is from a domain that is served here, and nothing proves it: whoever writes
+    from there logs in, or its SPF names the host. What could not be looked up is no evidence."""
+    author, words = results.author, (results.spf.word, results.dmarc.word, results.dkim_word)
+    is_decided = "temperror" not in words and not (results.arc.trusted and results.arc.dmarc_passed)
+    if not author or not is_decided or results.dmarc.disposition != "none":
+        return ()
+    if proved_domain(results) or not transaction.house.directory.is_local_domain(author):
+        return ()
+    text = f"it bears the name of {author}, which is served here, and nothing proves that"
+    if results.dkim_domains or results.spf.word == "pass":
+        return (Reason("own-name-forwarded", OWN_NAME_FORWARDED_POINTS, text),)
+    return (Reason("own-name-unproved", OWN_NAME_POINTS, text),)
 
 
 def _suspicion(dmarc: DmarcResult) -> Reason | None:

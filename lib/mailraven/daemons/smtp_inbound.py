@@ -17,6 +17,7 @@ from mailraven.daemons.smtp_checks import Checks
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_dmarc import collect_report
 from mailraven.daemons.smtp_facts import (
+    DMARC_REJECT,
     Source,
     check_sender,
     facts_of,
@@ -31,7 +32,7 @@ from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_milters import Filtered, Filters
 from mailraven.daemons.smtp_past import demand_patience, with_reputation
 from mailraven.daemons.smtp_records import Failure, Outcome, judged, named
-from mailraven.daemons.smtp_routing import Routed
+from mailraven.daemons.smtp_routing import Routed, domain_of
 from mailraven.daemons.smtp_shares import Share
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.policy.decision import mildest, settled, thresholds_of
@@ -41,6 +42,7 @@ from mailraven.policy.score import Assessment, Person, judge
 from mailraven.policy.spam_headers import spam_fields
 from mailraven.policy.verdict import Action, Reason
 from mailraven.senderauth.authentication_results import header_field
+from mailraven.senderauth.refusal import dmarc_refusal
 from mailraven.senderauth.results import SenderResults
 from mailraven.smtp.events import Kind
 
@@ -120,7 +122,7 @@ class Visitor:
         transaction.score = min(one.verdict.score for one in judgement.outcomes)
         failure: Failure | None = UNDONE
         try:
-            _refuse_if_all_do(judgement.outcomes)
+            _refuse_if_all_do(judgement)
             shares = shares_of(transaction, judgement)
             await file_filtered(transaction, shares, path or source.beginning, filtered)
             failure = None
@@ -265,10 +267,15 @@ def _kept_if_called(outcome: Outcome) -> Action:
     return "quarantine" if action == "reject" and local_part in ALWAYS_REACHED else action
 
 
-def _refuse_if_all_do(outcomes: list[Outcome]) -> None:
+def _refuse_if_all_do(judgement: Judgement) -> None:
+    outcomes = judgement.outcomes
     if mildest(outcome.action for outcome in outcomes) != "reject":
         return
     reasons = [reason for reason in outcomes[0].verdict.reasons if reason.points > 0]
+    if judgement.results is not None and any(one.rule == DMARC_REJECT for one in reasons):
+        raise PermanentError(550, dmarc_refusal(judgement.results))
     told = ", ".join(reason.rule for reason in reasons[:REASONS_TOLD])
     score = outcomes[0].verdict.score
-    raise PermanentError(550, f"5.7.1 refused as spam, score {score:.1f} ({told})")
+    contact = f"postmaster@{domain_of(outcomes[0].routed.path)}"
+    text = f"5.7.1 refused as spam, score {score:.1f} ({told}); if it is none, tell {contact}"
+    raise PermanentError(550, text)
