@@ -104,6 +104,10 @@ class Paths(Struct, frozen=True, kw_only=True):
         return self.data / "verdicts"
 
     @property
+    def traces(self) -> Path:
+        return self.data / "traces"
+
+    @property
     def tls(self) -> Path:
         return self.data / "tls"
 
@@ -335,10 +339,12 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Log(Struct, frozen=True, kw_only=True):
-    """What is written to stderr."""
+    """What is written to stderr, and kept for mailraven trace."""
 
     level: Annotated[LogLevel, _help("Least level that is written.")] = "info"
     format: Annotated[LogFormat, _help("JSON for machines, text for people.")] = "json"
+    keep: Annotated[Duration, _help("What messages met with is kept so long; 0 is not.")] = 30 * DAY
+    keep_size: Annotated[Size, _help("Most octets of that; the oldest go first.")] = 4 << 30
 
 
 class Config(Struct, frozen=True, kw_only=True):

@@ -158,6 +158,7 @@ async def _run(service: Service) -> int:
         if not service.worker:
             notify_systemd("STOPPING=1")
         log.event("stopped", worker=service.worker or None)
+        log.flush()
         with suppress(OSError):
             service.control_path.unlink()
     return 0
@@ -168,7 +169,9 @@ def _note_reload(watcher: ConfigWatcher) -> None:
     for problem in watcher.problems:
         log.event("config-refused", level="error", problem=problem)
     if not watcher.problems:
-        log.set_level(watcher.config.log.level)
+        config = watcher.config
+        log.set_level(config.log.level)
+        log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
         log.event("config-reloaded")
 
 

@@ -37,6 +37,7 @@ from mailraven.store.quarantine import quarantine_place
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 COPY_SIZE = 1 << 20  # octets copied at once
 HEADER_LIMIT = 256 * 1024  # octets: each field costs work
+MESSAGE_ID_LIMIT = 300  # octets of one that is written down
 RETURN_PATH = frozenset({b"return-path"})
 NOT_OF_STRANGERS = RETURN_PATH | LOOK_ALIKES
 
@@ -75,6 +76,8 @@ class Transaction:
     notes: list[dict[str, object]] = field(default_factory=list)  # what milters did
     score: float | None = None  # the lowest of all recipients
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
+    message_id: str = ""
+    filed: dict[str, str] = field(default_factory=dict)  # accounts, each with the mailbox
 
     def spill_path(self) -> Path:
         """Where a large message is written, so that it needs no copy to get where it stays.
@@ -116,7 +119,9 @@ class Transaction:
         single = None if self.is_share else self._single_account()
         if single and trace_header.was_delivered_to(header, single.address):
             raise PermanentError(554, "5.4.6 mail loop: it was delivered here before")
-        return self._received() + self.marks, self._set_right(header), rest
+        right = self._set_right(header)
+        self.message_id = message_id_of(right)
+        return self._received() + self.marks, right, rest
 
     def _set_right(self, header: bytes) -> bytes:
         account = self.origin.account
@@ -234,7 +239,9 @@ class Transaction:
             return [None] * len(self.routed)
         results: list[Result] = []
         for routed in self.routed:  # nobody has got it yet
-            alone = Transaction(self.house, self.origin, self.mail, self.trace, [routed])
+            alone = Transaction(
+                self.house, self.origin, self.mail, self.trace, [routed], filed=self.filed
+            )
             try:
                 await alone.file(data)
                 results.append(None)
@@ -304,6 +311,8 @@ class Transaction:
             if content.spilled is not None:
                 raise  # its file is gone; the next try goes well
             await self.house.deliverer.deliver(maildirs, content)
+        for account in self._accounts():
+            self.filed[account.address] = self.mailbox or "INBOX"
 
     async def spool(self, content: Sequence[bytes] | Path) -> None:
         """Hand the message to the queue for everyone. Raises TemporaryError."""
@@ -347,6 +356,12 @@ class Transaction:
             or (self.origin.kind != "lmtp" and "SUCCESS" in routed.rcpt.parameters.notify)
             for routed in self.routed
         )
+
+
+def message_id_of(header: bytes) -> str:
+    """The Message-ID, as far as anyone will ask for it; "" where there is none."""
+    value = headers.first(header, b"message-id") or b""
+    return value[:MESSAGE_ID_LIMIT].strip().decode("utf-8", "replace")
 
 
 def _copy_from(path: Path, offset: int, copy: Path) -> None:

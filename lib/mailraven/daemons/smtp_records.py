@@ -112,5 +112,8 @@ def log_accepted(transaction: Transaction, session: str, size: int) -> None:
         via=origin.kind,
         protocol=origin.protocol,
         account=origin.account.address if origin.account else None,
+        tls=" ".join(origin.tls).strip() or None,
+        message_id=transaction.message_id or None,
         score=transaction.score,
+        filed=transaction.filed or None,
     )

@@ -5,6 +5,7 @@ import where its values live.
 """
 
 import argparse
+import atexit
 import importlib
 import os
 import sys
@@ -41,6 +42,8 @@ def run_daemon(name: str, arguments: list[str] | None = None) -> int:
         options.log_level or config.log.level,
         options.log_format or config.log.format,
     )
+    log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
+    atexit.register(log.flush)
     _prepare_metrics(config.paths.run / "metrics" / name)
     spec: DaemonSpec = importlib.import_module(f"mailraven.daemons.{name}").SPEC
     return _serve(spec, options.etc, config)

@@ -1,16 +1,23 @@
 """One JSON object a line on stderr: ts, level, component, event, then facts (mailraven-log(5)).
 
 Info is what an operator acts on. Never pass a password or message text. Peer strings are escaped
-by JSON, C1 controls by us, so no line can be forged and no terminal be played with.
+by JSON, C1 controls by us, so no line can be forged and no terminal be played with. Lines about a
+message are kept in files, too (kept_log.py), so that its story can be told weeks later.
 """
 
+import os
 import re
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import msgspec
+
+from mailraven.observe.kept_log import KeptLog
 
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 FACT_LIMIT = 2000  # characters of one string fact; more is cut with an ellipsis
@@ -21,6 +28,7 @@ class _State:
     component: str = "mailraven"
     threshold: int = 20
     as_text: bool = False
+    kept: KeptLog | None = None
 
 
 _state = _State()
@@ -35,6 +43,31 @@ def setup(component: str, level: str = "info", format: str = "json") -> None:
     set_level(level)
 
 
+def keep(folder: Path, seconds: float, size: int) -> None:
+    """Keep the lines about messages in `folder` from now on, whatever the level on stderr: for so
+    many seconds, and at most `size` octets of them. 0 seconds: keep none."""
+    before = _state.kept
+    if before is not None and before.bounds == (folder, seconds, size):
+        return
+    _state.kept = KeptLog(folder, seconds, size) if seconds else None
+    if before is not None:
+        before.close()
+
+
+def flush() -> None:
+    """Write what is to be kept and still waits."""
+    if _state.kept is not None:
+        _state.kept.flush()
+
+
+def _begin_in_child() -> None:
+    if _state.kept is not None:
+        _state.kept.begin()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
+
+
 def set_level(level: str) -> None:
     """Log `level` and above from now on. Raises KeyError for an unknown level."""
     _state.threshold = LEVELS[level.lower()]
@@ -47,17 +80,19 @@ def level() -> str:
 
 def wants(level: str) -> bool:
     """Whether a line of `level` would be written: ask before building costly facts."""
-    return LEVELS[level] >= _state.threshold
+    least = min(_state.threshold, LEVELS["info"]) if _state.kept else _state.threshold
+    return LEVELS[level] >= least
 
 
 def event(event: str, /, *, level: str = "info", **facts: object) -> None:
     """Write one line; facts that are None are left out, and `from_` is written as "from"."""
-    if LEVELS[level] < _state.threshold:
+    is_wanted = LEVELS[level] >= _state.threshold
+    kept = _state.kept if _is_story(event, level, facts) else None
+    if not is_wanted and kept is None:
         return
     now = time.time()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
     line: dict[str, object] = {
-        "ts": stamp,
+        "ts": f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z",
         "level": "warn" if level == "warning" else level,
         "component": _state.component,
         "event": event,
@@ -68,7 +103,24 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
         if isinstance(value, str) and len(value) > FACT_LIMIT:
             value = value[:FACT_LIMIT] + "…"
         line[key.removesuffix("_")] = value
-    _write(_as_text(line) if _state.as_text else _encoder.encode(line))
+    encoded = _harmless(_encoder.encode(line)) if kept or not _state.as_text else b""
+    if kept is not None:
+        kept.add(encoded)
+    if is_wanted:
+        _write(_harmless(_as_text(line)) if _state.as_text else encoded)
+
+
+def _is_story(event: str, level: str, facts: Mapping[str, object]) -> bool:
+    """Whether a line belongs to the story of a message. Refusals of strangers do not: there may be
+    floods of them, and the records of verdicts have each."""
+    if level == "debug" or not (facts.get("trace") or facts.get("queue_id")):
+        return False
+    return event != "reject" or bool(facts.get("account"))
+
+
+@lru_cache(maxsize=2)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
 
 
 def exception(name: str, /, **facts: object) -> None:
@@ -92,12 +144,17 @@ def _plain(value: object) -> str:
     return repr(text) if not text.isprintable() or " " in text else text
 
 
-def _write(line: bytes) -> None:
-    """One write(2) a line, so that lines of many processes on one pipe do not mix."""
+def _harmless(line: bytes) -> bytes:
+    """The line with its end, and nothing that a terminal would obey."""
     if _C1.search(line):
         line = _C1.sub(lambda match: b"\\u%04x" % ord(match[0].decode()), line)
+    return line + b"\n"
+
+
+def _write(line: bytes) -> None:
+    """One write(2) a line, so that lines of many processes on one pipe do not mix."""
     try:
-        sys.stderr.buffer.write(line + b"\n")
+        sys.stderr.buffer.write(line)
         sys.stderr.buffer.flush()
     except (OSError, ValueError):
         pass  # nobody listens any more; mail must flow all the same
