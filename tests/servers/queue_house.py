@@ -45,11 +45,12 @@ class QueueHouse:
         self.service.stopping.set()
         await self._task
 
-    def make_local(self, domain: str) -> Path:
+    def make_local(self, domain: str, settings: str = "") -> Path:
         """Make `domain` one of ours; its folder."""
         folder = self.root / "data" / "domains" / domain
         (folder / "dkim").mkdir(parents=True)
-        (folder / "domain.toml").write_text("")
+        (folder / "accounts").mkdir()
+        (folder / "domain.toml").write_text(settings)
         return folder
 
     def submit(

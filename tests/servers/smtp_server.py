@@ -46,6 +46,7 @@ class SmtpServer:
     connections: int = 0
     most_at_once: int = 0
     commands: list[bytes] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)  # addresses, in the order of their connections
     _open: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -70,6 +71,8 @@ class SmtpServer:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        peer = writer.get_extra_info("peername")
+        self.peers.append(peer[0] if isinstance(peer, tuple) else "")
         self._open += 1
         self.most_at_once = max(self.most_at_once, self._open)
         try:

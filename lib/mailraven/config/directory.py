@@ -40,6 +40,7 @@ class Account:
     quota: int  # octets, 0 is the domain's
     quota_messages: int = 0  # 0 is the domain's
     scores: tuple[float, float] = (0.0, 0.0)  # for quarantine and refusal; 0 is the domain's
+    smarthost: str = ""  # a name of queue.smarthosts; empty is as the domain says
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ class Quota:
 
     storage: int
     messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """What a sender's domain and account say of mail out; empty is what the server says.
+
+    `smarthost` is a name of queue.smarthosts or "mx".
+    """
+
+    smarthost: str = ""
+    source_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,18 @@ class Directory:
         if settings is None:
             return own
         return own[0] or settings.quarantine_score, own[1] or settings.reject_score
+
+    def way_out(self, account: str | None, reverse_path: str) -> WayOut:
+        """How mail goes out that `account` sends as `reverse_path`: the account's word, then that
+        of the domain it sends as, then that of its own.
+
+        Raises TemporaryError when a file is broken and was never read whole.
+        """
+        local, home = _split(account or "")
+        own = self._account(local.lower(), home) if account else None
+        named = self._domain(_split(reverse_path)[1]) or self._domain(home)
+        smarthost, sources = (named.smarthost, named.source_addresses) if named else ("", ())
+        return WayOut((own.smarthost if own else "") or smarthost, sources)
 
     def expand(self, address: str) -> Expansion:
         """Who gets mail for `address`, through aliases, tags and the catch-all.
@@ -236,6 +260,7 @@ class Directory:
             quota=file.quota,
             quota_messages=file.quota_messages,
             scores=(file.quarantine_score, file.reject_score),
+            smarthost=file.smarthost,
         )
 
 

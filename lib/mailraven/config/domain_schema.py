@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mailraven.config import units
-from mailraven.config.schema import Flag, Score, Size, Text
+from mailraven.config.schema import Addresses, Flag, Score, Size, Text
 from mailraven.config.units import Unit
 
 
@@ -25,6 +25,7 @@ Senders = Annotated[tuple[str, ...], _unit(units.SENDERS)]
 StsMode = Annotated[
     Literal["enforce", "testing", "none"], _unit(units.choice("enforce", "testing", "none"))
 ]
+SmarthostName = Annotated[str, _unit(units.SMARTHOST_NAME)]
 Separator = Annotated[str, _unit(units.choice("", "+", "-", "=", "~"))]
 
 
@@ -41,6 +42,12 @@ class DomainFile(Struct, frozen=True, kw_only=True):
     quota_messages: Annotated[Number, _help("The same in messages; 0 is no limit.")] = 0
     quarantine_score: Annotated[Score, _help("Quarantine from here; 0 is the server's.")] = 0.0
     reject_score: Annotated[Score, _help("Refused from this score; 0 is the server's.")] = 0.0
+    smarthost: Annotated[
+        SmarthostName, _help("Where its mail out goes: a name of queue.smarthosts, mx is by MX.")
+    ] = ""
+    source_addresses: Annotated[
+        Addresses, _help("Local addresses that its mail goes out from; [] is the server's.")
+    ] = ()
 
 
 class AccountFile(Struct, frozen=True, kw_only=True):
@@ -54,3 +61,6 @@ class AccountFile(Struct, frozen=True, kw_only=True):
     quota_messages: Annotated[Number, _help("Most messages kept; 0 is the domain's limit.")] = 0
     quarantine_score: Annotated[Score, _help("Quarantine from here; 0 is the domain's.")] = 0.0
     reject_score: Annotated[Score, _help("Refused from this score; 0 is the domain's.")] = 0.0
+    smarthost: Annotated[
+        SmarthostName, _help("Where its mail out goes; empty is as the domain says.")
+    ] = ""

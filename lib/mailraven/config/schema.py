@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from mailraven.config import units
 from mailraven.config.rates import Rate
+from mailraven.config.smarthosts import Smarthost
 from mailraven.config.units import Network, Unit
 from mailraven.milter.settings import Milter
 from mailraven.policy.dnsbl import Zone
@@ -52,6 +53,11 @@ Routes = Annotated[dict[str, str], _unit(units.ROUTES)]
 TlsDemands = Annotated[
     dict[str, Literal["none", "opportunistic", "required", "verified"]], _unit(units.TLS_DEMANDS)
 ]
+Families = Annotated[
+    dict[str, Literal["any", "ipv4-first", "ipv6-first", "ipv4", "ipv6"]], _unit(units.FAMILIES)
+]
+HeloNames = Annotated[dict[str, str], _unit(units.HELO_NAMES)]
+Smarthosts = Annotated[dict[str, Smarthost], _unit(units.SMARTHOSTS)]
 Dnssec = Annotated[
     Literal["detect", "trusted", "off"], _unit(units.choice("detect", "trusted", "off"))
 ]
@@ -183,6 +189,9 @@ class Queue(Struct, frozen=True, kw_only=True):
     smarthost_user: Annotated[Text, _help("Account at the smarthost; empty is no AUTH.")] = ""
     smarthost_password: Annotated[Secret, _help("Its password; better in a file.")] = ""
     smarthost_tls: Annotated[TlsDemand, _help("Whether the smarthost must offer TLS.")] = "required"
+    smarthosts: Annotated[
+        Smarthosts, _help("Smarthosts by name, for domains and accounts: an address or a table.")
+    ] = {}
     concurrency: Annotated[Count, _help("Deliveries at once; ten times as many may stall.")] = 50
     destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
     routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}
@@ -190,6 +199,8 @@ class Queue(Struct, frozen=True, kw_only=True):
     tls: Annotated[TlsDemands, _help("What TLS must be, by domain of the recipient.")] = {}
     policy_port: Annotated[Port, _help("Port of the servers with MTA-STS policies.")] = 443
     source_addresses: Annotated[Addresses, _help("Local addresses to send from; [] is any.")] = ()
+    helo_names: Annotated[HeloNames, _help("Our name in EHLO, by local address.")] = {}
+    families: Annotated[Families, _help("IPv4 or IPv6, by domain; * is any other.")] = {}
     connect_timeout: Annotated[Duration, _help("Longest wait for a connection.")] = 30
     command_timeout: Annotated[Duration, _help("Longest wait for a reply.")] = 300
 

@@ -14,6 +14,13 @@ from pathlib import Path
 from mailraven.config.milters import Readers, parse_milters, show_milters
 from mailraven.config.names import domain_name, target_address
 from mailraven.config.rates import Rate, parse_rate
+from mailraven.config.smarthosts import (
+    TLS_WORDS,
+    parse_smarthosts,
+    show_smarthosts,
+    smarthost_name,
+)
+from mailraven.config.tables import table_of
 from mailraven.config.zones import parse_zones, show_zones, zones_from_text
 
 Network = IPv4Network | IPv6Network
@@ -21,6 +28,7 @@ Network = IPv4Network | IPv6Network
 SIZE_LETTERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 DURATION_LETTERS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+FAMILY_WORDS = ("any", "ipv4-first", "ipv6-first", "ipv4", "ipv6")
 HIGHEST_NUMBER = 2**53  # larger ones are not exact in JSON
 
 
@@ -215,44 +223,40 @@ def _list_of(parse_one: Callable[[object], object]) -> Callable[[object], object
     return parse
 
 
-def _routes(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{_said(value)} is not a table of domain = host:port")
-    routes: dict[str, str] = {}
-    mistakes: list[object] = []
-    for domain, next_hop in value.items():
-        try:
-            split_endpoint(_text(next_hop))
-            routes[domain if domain == "*" else domain_name(domain)] = str(next_hop)
-        except ValueError as error:
-            mistakes.extend((domain, what) for what in error.args)
-    if mistakes:
-        raise ValueError(*mistakes)
-    return routes
+def _domain_or_rest(value: object) -> str:
+    return "*" if value == "*" else domain_name(_text(value))
 
 
-TLS_WORDS = ("none", "opportunistic", "required", "verified")
+def _next_hop(value: object) -> str:
+    text = _text(value)
+    split_endpoint(text)
+    return text
 
 
-def _tls_demands(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{_said(value)} is not a table of domain = word")
-    demands: dict[str, str] = {}
-    mistakes: list[object] = []
-    for domain, word in value.items():
-        try:
-            if word not in TLS_WORDS:
-                raise ValueError(f"{_said(word)} is none of {', '.join(TLS_WORDS)}")
-            demands[domain_name(domain)] = str(word)
-        except ValueError as error:
-            mistakes.extend((domain, what) for what in error.args)
-    if mistakes:
-        raise ValueError(*mistakes)
-    return demands
+def _helo_name(value: object) -> str:
+    return domain_name(_text(value))
+
+
+def _ip_key(value: object) -> str:
+    _ip(value)
+    return str(ip_address(str(value)))
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"{_said(value)} is none of {', '.join(words)}")
+        return str(value)
+
+    return parse
 
 
 def _milters(value: object) -> object:
     return parse_milters(value, Readers(_duration, split_endpoint))
+
+
+def _smarthosts(value: object) -> object:
+    return parse_smarthosts(value, split_endpoint)
 
 
 def _same(value: object) -> object:
@@ -293,12 +297,7 @@ def _flag_text(text: str) -> object:
 def choice(*words: str) -> Unit:
     """One of `words`, exactly."""
 
-    def parse(value: object) -> str:
-        if value not in words:
-            raise ValueError(f"{_said(value)} is none of {', '.join(words)}")
-        return str(value)
-
-    return Unit(" | ".join(words), parse, _same, str)
+    return Unit(" | ".join(words), _one_of(words), _same, str)
 
 
 TEXT = Unit("text", _text, _same, str)
@@ -320,7 +319,31 @@ NETWORKS = Unit("list of networks", _list_of(_network), _show_list, _words)
 RATES = Unit("list of rates", _list_of(_rate), _show_list, _words)
 TEXTS = Unit("list of texts", _list_of(_text), _show_list, _words)
 SENDERS = Unit("list of addresses", _list_of(_sender), _show_list, _words)
-ROUTES = Unit("table of domain = host:port", _routes, _same, _pairs)
-TLS_DEMANDS = Unit("table of domain = word", _tls_demands, _same, _pairs)
+ROUTES = Unit(
+    "table of domain = host:port",
+    table_of("domain = host:port", _domain_or_rest, _next_hop),
+    _same,
+    _pairs,
+)
+TLS_DEMANDS = Unit(
+    "table of domain = word",
+    table_of("domain = word", domain_name, _one_of(TLS_WORDS)),
+    _same,
+    _pairs,
+)
+FAMILIES = Unit(
+    "table of domain = family",
+    table_of("domain = family", _domain_or_rest, _one_of(FAMILY_WORDS)),
+    _same,
+    _pairs,
+)
+HELO_NAMES = Unit(
+    "table of address = host name",
+    table_of("address = host name", _ip_key, _helo_name),
+    _same,
+    _pairs,
+)
+SMARTHOST_NAME = Unit("name", smarthost_name, _same, str)
+SMARTHOSTS = Unit("table of smarthosts", _smarthosts, show_smarthosts, _pairs)
 ZONES = Unit("table of lists", parse_zones, show_zones, zones_from_text)
 MILTERS = Unit("table of filters", _milters, show_milters, _pairs)

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailraven.config.schema import Config
+from mailraven.daemons.dialling import dial, helo_name, with_password
 from mailraven.daemons.flight import Job
-from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
 from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import (
     HandshakeFailed,
@@ -157,8 +157,9 @@ class Courier:
         raise _no_session(f"4.7.5 TLS failed: {failure}{_because(asked)}", "STARTTLS")
 
     async def _open_with(self, hop: NextHop, host: Hop, asked: Demand, step: Step) -> SmtpSender:
-        connection = await self._connect(hop, host)
-        engine = ClientEngine(self._config.hostname, lmtp=hop.kind == "lmtp")
+        hop = with_password(hop)
+        connection = await dial(self._config, hop, host)
+        engine = ClientEngine(helo_name(self._config, connection), lmtp=hop.kind == "lmtp")
         sender = SmtpSender(connection, engine, str(host), self._config.queue.command_timeout)
         context = self._verifying if step in ("tested", "verified") else self._trusting
         if step == "dane":
@@ -175,23 +176,6 @@ class Courier:
             connection.abort()
             raise
         return sender
-
-    async def _connect(self, hop: NextHop, host: Hop) -> Outgoing:
-        try:
-            async with asyncio.timeout(self._config.queue.connect_timeout):
-                if hop.kind == "lmtp" and hop.socket is not None:
-                    return await connect_unix(hop.socket)
-                return await connect(host.address, host.port, self._source(host.address))
-        except OSError as error:
-            why = "timed out" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            reply = Reply(451, (f"4.4.1 connect: {why}",))  # RFC 3463 §3.5
-            raise SessionFailed(Outcome(reply, "connect", heard=False)) from error
-
-    def _source(self, address: str) -> str | None:
-        """Our address for connections to `address`: the first configured one of its family."""
-        six = ":" in address
-        matching = [own for own in self._config.queue.source_addresses if (":" in own) == six]
-        return matching[0] if matching else None
 
     async def _send(
         self, job: Job, positions: tuple[int, ...], sender: SmtpSender

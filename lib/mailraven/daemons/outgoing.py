@@ -133,6 +133,11 @@ class Outgoing(asyncio.Protocol):
         self._transport = transport
         self.tls = transport.get_extra_info("ssl_object")
 
+    def local_address(self) -> str:
+        """The IP address that we talk from; "" on a Unix socket and after the end."""
+        name = self._transport.get_extra_info("sockname") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def tls_version(self) -> str:
         """ "TLSv1.3", or "" when the connection is plain."""
         return (self.tls.version() or "") if self.tls is not None else ""

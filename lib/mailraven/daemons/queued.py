@@ -26,15 +26,15 @@ from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
 from mailraven.files.lock import try_lock_file
 from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
-from mailraven.mail.address import split_address
-from mailraven.mail.errors import PermanentError
+from mailraven.mail.errors import TemporaryError
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
-from mailraven.queue.entry import Answer, BrokenEntry, QueueEntry, instant
+from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.fairness import lane_of
+from mailraven.queue.itinerary import Itinerary, itinerary, unroutable
 from mailraven.queue.progress import Attempt, record
-from mailraven.queue.routing import NextHop, RoutingTable, next_hop
+from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
 from mailraven.reports.tls_days import TlsLedger
@@ -86,19 +86,7 @@ class Queue:
         self._dispatcher = Dispatcher(config.queue.concurrency, self._done, suspension)
 
     def _make_means(self, config: Config) -> Means:
-        queue = config.queue
-        table = RoutingTable(
-            own_name=config.hostname,
-            is_local=self._directory.is_local_domain,
-            lmtp=config.smtp.lmtp,
-            routes=queue.routes,
-            smarthost=queue.smarthost,
-            smarthost_tls=queue.smarthost_tls,
-            user=queue.smarthost_user,
-            password=queue.smarthost_password,
-            port=queue.port,
-            tls=queue.tls,
-        )
+        table = routing_table(config, self._directory.is_local_domain)
         resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
         guard = Guard(config, resolver, self._ledger)
         return Means(config, table, Courier(config, resolver, self._signatory, guard), guard)
@@ -261,24 +249,14 @@ class Queue:
             most = means.config.queue.destination_concurrency
             self._dispatcher.add(job, means.courier, most)
 
-    def _hops(self, entry: QueueEntry) -> dict[int, NextHop | Attempt]:
+    def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
         table = self._current_means().table
-        hops: dict[int, NextHop | Attempt] = {}
-        for position in entry.pending:
-            _, domain = split_address(entry.recipients[position].address)
-            try:
-                hop = next_hop(table, domain)
-            except PermanentError as error:
-                text, _, rest = error.text.partition(" ")
-                answer = Answer(rest, text, "", "routing", False, instant(time.time()))
-                hops[position] = Attempt("failed", answer)
-                continue
-            if entry.require_tls and hop.kind != "lmtp":
-                # RFC 8689 §4.2.1
-                hop = replace(hop, tls="verified", policies=True, require_tls=True)
-            hops[position] = hop
-        return hops
+        try:
+            way_out = self._directory.way_out(entry.account, entry.reverse_path)
+        except TemporaryError as error:
+            return dict.fromkeys(entry.pending, unroutable(error, time.time()))
+        return itinerary(entry, table, way_out, time.time())
 
     def _current_means(self) -> Means:
         if self._means.config is not self._service.config:

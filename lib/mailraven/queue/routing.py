@@ -1,16 +1,20 @@
 """Where mail for a domain goes: the next hop by configuration, its hosts and addresses by DNS.
 
-In this order: a domain of ours to the local delivery agent, a fixed route, the smarthost, an
-address literal, else the MX records and, where there are none, the domain's own address
-(RFC 5321 §5.1). A null MX says that the domain takes no mail (RFC 7505).
+In this order: a domain of ours to the local delivery agent, a fixed route of the domain, the
+smarthost of the sender, the route of any other domain, the server's smarthost, an address literal,
+else the MX records and, where there are none, the domain's own address (RFC 5321 §5.1). A null MX
+says that the domain takes no mail (RFC 7505).
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Literal
 
+from mailraven.config.directory import WayOut
+from mailraven.config.schema import Config
+from mailraven.config.smarthosts import DIRECT, Smarthost
 from mailraven.dns.answers import LookupFailed, NameMissing
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.address import normalise_domain
@@ -21,6 +25,16 @@ MX_LIMIT = 20  # hosts of one domain that are considered
 DEFAULT_PORT = 25
 
 Tls = Literal["none", "opportunistic", "required", "verified"]
+Family = Literal["any", "ipv4-first", "ipv6-first", "ipv4", "ipv6"]
+
+_TLS: dict[str, Tls] = {
+    "none": "none",
+    "opportunistic": "opportunistic",
+    "required": "required",
+    "verified": "verified",
+}
+_TLS_MARKS = {"none": " (no TLS)", "required": " (TLS)", "verified": " (verified TLS)"}
+NO_WAY_OUT = WayOut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +44,8 @@ class NextHop:
     `kind` "mx" looks up MX records of `host`, "host" its addresses only, "lmtp" is the Unix socket
     `socket`. `tls` "required" refuses to send without TLS, "verified" without a certificate that is
     valid for the host; `policies` says whether DANE and MTA-STS may ask for more, `require_tls`
-    that the sender does (RFC 8689).
+    that the sender does (RFC 8689). The password is `password`, or in `password_file`. `family`
+    and `sources` say which addresses of theirs, and from which of ours.
     """
 
     kind: Literal["mx", "host", "lmtp"]
@@ -42,17 +57,22 @@ class NextHop:
     require_tls: bool = False
     user: str = ""
     password: str = field(default="", repr=False)
+    password_file: Path | None = None
+    family: Family = "any"
+    sources: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """Name of the destination in the queue, in logs and for limits."""
+        """Name of the destination in the queue, in logs and for limits: all that tells apart the
+        sessions that one message may use from those that another may."""
         if self.kind == "lmtp":
             return "lmtp"
         name = self.host if self.kind == "mx" else f"[{self.host}]:{self.port}"
         name = f"{self.user}@{name}" if self.user else name
-        if self.require_tls:
-            return f"{name} (REQUIRETLS)"
-        return f"{name} (TLS)" if self.tls in ("required", "verified") else name
+        name += " (REQUIRETLS)" if self.require_tls else _TLS_MARKS.get(self.tls, "")
+        if self.family != "any":
+            name += f" ({self.family})"
+        return f"{name} from {' '.join(self.sources)}" if self.sources else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,44 +89,89 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class RoutingTable:
-    """What the configuration says; `routes` maps domain (or "*") to "host:port"."""
+    """What the configuration says; `routes` maps domain (or "*") to "host:port", `smarthosts` by
+    name, `smarthost` is the server's own."""
 
     own_name: str
     is_local: Callable[[str], bool]
     lmtp: Path
     routes: Mapping[str, str] = field(default_factory=dict)
-    smarthost: str = ""
-    smarthost_tls: Literal["opportunistic", "required"] = "required"
-    user: str = ""
-    password: str = field(default="", repr=False)
+    smarthost: Smarthost | None = None
+    password: str = field(default="", repr=False)  # of `smarthost`
+    smarthosts: Mapping[str, Smarthost] = field(default_factory=dict)
     port: int = DEFAULT_PORT
     tls: Mapping[str, Tls] = field(default_factory=dict)
+    families: Mapping[str, Family] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
 
-def next_hop(table: RoutingTable, domain: str) -> NextHop:
-    """The next hop for mail to `domain`. Raises PermanentError for an address literal that is none.
+def routing_table(config: Config, is_local: Callable[[str], bool]) -> RoutingTable:
+    """The table by `config`; `is_local` says which domains are ours."""
+    queue = config.queue
+    # A password is for nobody but the host that we mean.
+    is_sure = queue.smarthost_user or queue.smarthost_tls == "required"
+    tls: Tls = "verified" if is_sure else "opportunistic"
+    smarthost = Smarthost("smarthost", queue.smarthost, queue.smarthost_user, tls=tls)
+    return RoutingTable(
+        own_name=config.hostname,
+        is_local=is_local,
+        lmtp=config.smtp.lmtp,
+        routes=queue.routes,
+        smarthost=smarthost if queue.smarthost else None,
+        password=queue.smarthost_password,
+        smarthosts=queue.smarthosts,
+        port=queue.port,
+        tls=queue.tls,
+        families=queue.families,
+        sources=queue.source_addresses,
+    )
 
-    An empty domain is the bare postmaster, who is ours. RFC 5321 §4.5.1
+
+def next_hop(table: RoutingTable, domain: str, way_out: WayOut = NO_WAY_OUT) -> NextHop:
+    """The next hop for mail to `domain` whose sender has `way_out`.
+
+    An empty domain is the bare postmaster, who is ours (RFC 5321 §4.5.1). Raises PermanentError for
+    an address literal that is none, TemporaryError for a smarthost that is not configured.
     """
     name = normalise_domain(domain)
     if not name or table.is_local(name):
         return NextHop("lmtp", "local", socket=table.lmtp)
-    if route := table.routes.get(name) or table.routes.get("*"):
+    family = table.families.get(name) or table.families.get("*") or "any"
+    hop = _hop_out(table, name, way_out.smarthost)
+    return replace(hop, family=family, sources=way_out.source_addresses or table.sources)
+
+
+def _hop_out(table: RoutingTable, name: str, wanted: str) -> NextHop:
+    tls = table.tls.get(name)
+    route = table.routes.get(name)
+    if not route and not wanted:
+        route = table.routes.get("*")
+    if route:
         host, port = _endpoint(route)
-        return NextHop("host", host, port, tls=table.tls.get(name, "opportunistic"))
-    if table.smarthost:
-        host, port = _endpoint(table.smarthost)
-        user, password = table.user, table.password
-        # A password is for nobody but the host that we mean.
-        is_sure = user or table.smarthost_tls == "required"
-        tls: Tls = "verified" if is_sure else "opportunistic"
-        return NextHop("host", host, port, tls=tls, user=user, password=password)
+        return NextHop("host", host, port, tls=tls or "opportunistic")
+    smarthost = table.smarthost if not wanted else table.smarthosts.get(wanted)
+    if smarthost is not None:
+        return _by_smarthost(smarthost, "" if wanted else table.password)
+    if wanted not in ("", DIRECT):  # never another way: there it may not be believed, or be read
+        raise TemporaryError(451, f"4.3.5 queue.smarthosts has no {wanted}")
     if name.startswith("["):
         return NextHop("host", _literal(name), table.port)
     # Who writes down less than required does not want policies; they may ask for more than it.
-    word = table.tls.get(name)
-    is_policed = word not in ("none", "opportunistic")
-    return NextHop("mx", name, table.port, tls=word or "opportunistic", policies=is_policed)
+    is_policed = tls not in ("none", "opportunistic")
+    return NextHop("mx", name, table.port, tls=tls or "opportunistic", policies=is_policed)
+
+
+def _by_smarthost(smarthost: Smarthost, password: str) -> NextHop:
+    host, port = _endpoint(smarthost.endpoint)
+    return NextHop(
+        "host",
+        host,
+        port,
+        tls=_TLS[smarthost.tls],
+        user=smarthost.user,
+        password=password,
+        password_file=smarthost.password_file,
+    )
 
 
 async def hops(
@@ -115,21 +180,25 @@ async def hops(
     """The addresses to try, best first; each host is looked up only when its turn has come.
 
     Hosts of one preference come in any order (RFC 5321 §5.1), which `shuffle` makes. Raises, if
-    there was not a single address: PermanentError or TemporaryError.
+    there was not a single address: PermanentError, or TemporaryError, also where the only addresses
+    are of the family that `hop` leaves out.
     """
     if address := _address(hop.host):
         yield Hop(hop.host, address, hop.port)
         return
     hosts = [hop.host] if hop.kind == "host" else await _mx_hosts(hop, own_name, resolver, shuffle)
-    count, failure = 0, ""
+    count, failure = 0, ""  # with its enhanced status: RFC 3463 §3.5
     for host in hosts:
         try:
-            addresses = _address_order(await resolver.addresses(host))
+            found = await resolver.addresses(host)
         except LookupFailed as error:
-            failure = str(error)
+            failure = f"4.4.3 {error}"
             continue
         except NameMissing:
             continue
+        addresses = _address_order(found, hop.family)
+        if found and not addresses:
+            failure = f"4.4.4 {host} has no address for us: queue.families says {hop.family}"
         for address in addresses:
             if count >= HOPS_LIMIT:
                 return
@@ -138,7 +207,7 @@ async def hops(
     if count:
         return
     if failure:
-        raise TemporaryError(451, f"4.4.3 {failure}")  # RFC 3463 §3.5: directory server failure
+        raise TemporaryError(451, failure)
     raise PermanentError(550, f"5.4.4 no mail host of {hop.host} has an address")
 
 
@@ -174,10 +243,13 @@ def _by_preference(
     return ordered
 
 
-def _address_order(addresses: list[str]) -> list[str]:
-    """IPv6 and IPv4 by turns: when one family is broken, the second try is the other."""
+def _address_order(addresses: list[str], family: Family) -> list[str]:
+    """Those of the family; of "any" IPv6 and IPv4 by turns: when one family is broken, the second
+    try is the other."""
     six = [address for address in addresses if ":" in address]
     four = [address for address in addresses if ":" not in address]
+    if family != "any":
+        return {"ipv4": four, "ipv6": six, "ipv4-first": four + six}.get(family, six + four)
     ordered: list[str] = []
     for position in range(max(len(six), len(four))):
         ordered += six[position : position + 1] + four[position : position + 1]

@@ -95,6 +95,9 @@ def test_every_key_can_come_from_the_environment(tmp_path: Path, section: str, k
         "table of domain = host:port": "example.com=127.0.0.1:77, *=[::1]:25",
         "table of lists": "bl.example=refuse, wl.example=-2",
         "table of domain = word": "example.com=verified, example.net=none",
+        "table of domain = family": "example.com=ipv4, *=ipv6-first",
+        "table of address = host name": "192.0.2.7=mx1.example.org, 2001:db8::7=mx1.example.org",
+        "table of smarthosts": "office=smtp.example.com:25, press=[::1]:25",
         "table of filters": "rspamd=127.0.0.1:11332, av=/run/av",
     }
     text = samples.get(key.unit.name) or key.unit.name.rpartition(" | ")[2]

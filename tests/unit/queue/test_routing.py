@@ -8,10 +8,21 @@ from pathlib import Path
 import dns.rcode
 import pytest
 
+from mailraven.config.directory import WayOut
+from mailraven.config.load import load
+from mailraven.daemons.dialling import source_for
 from mailraven.dns.answers import NameMissing
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.queue.routing import Hop, NextHop, RoutingTable, hops, next_hop
+from mailraven.queue.routing import (
+    Family,
+    Hop,
+    NextHop,
+    RoutingTable,
+    hops,
+    next_hop,
+    routing_table,
+)
 from servers.dns_server import DnsServer, Records
 
 Zone = dict[tuple[str, str], Records]
@@ -51,9 +62,9 @@ def ask(question: Callable[[Resolver], Awaitable[list[Hop]]], timeout: float = 5
     return asyncio.run(run())
 
 
-def found(domain: str, kind: str = "mx") -> list[Hop]:
+def found(domain: str, kind: str = "mx", family: Family = "any") -> list[Hop]:
     async def look(resolver: Resolver) -> list[Hop]:
-        hop = NextHop("mx" if kind == "mx" else "host", domain, 2525)
+        hop = NextHop("mx" if kind == "mx" else "host", domain, 2525, family=family)
         return [one async for one in hops(hop, "mx.ours.example", resolver, list.reverse)]
 
     return ask(look, 0.5)
@@ -152,27 +163,115 @@ def test_configuration_decides_before_dns(domain: str, key: str) -> None:
     assert next_hop(TABLE, domain).key == key
 
 
-def test_smarthost_takes_all_but_fixed_routes() -> None:
-    table = RoutingTable(
-        "mx", TABLE.is_local, TABLE.lmtp, TABLE.routes, "smart.example:587", user="me", password="p"
-    )
+def by_config(root: Path, lines: str) -> RoutingTable:
+    (root / "mailraven.toml").write_text(f'hostname = "mx"\n[queue]\n{lines}')
+    return routing_table(load(root, {}), TABLE.is_local)
+
+
+SMART = 'smarthost = "smart.example:587"\n'
+LOGIN = 'smarthost_user = "me"\nsmarthost_password = "hush"\n'
+
+
+def test_smarthost_takes_all_but_fixed_routes(tmp_path: Path) -> None:
+    table = by_config(tmp_path, SMART + LOGIN + 'routes = { "fixed.example" = "127.0.0.9:25" }\n')
     hop = next_hop(table, "example.org")
-    assert (hop.kind, hop.host, hop.port, hop.tls, hop.user) == (
+    assert (hop.kind, hop.host, hop.port, hop.tls, hop.user, hop.password) == (
         "host",
         "smart.example",
         587,
         "verified",
         "me",
+        "hush",
     )
     assert next_hop(table, "fixed.example").host == "127.0.0.9"
-    assert "p" not in repr(hop).split("password")[-1] or "password" not in repr(hop)
+    assert "hush" not in repr(hop) + repr(table)
 
 
-def test_a_password_demands_tls_whatever_is_configured() -> None:
-    table = RoutingTable("mx", TABLE.is_local, TABLE.lmtp, {}, "smart.example:587", "opportunistic")
+def test_a_password_demands_tls_whatever_is_configured(tmp_path: Path) -> None:
+    table = by_config(tmp_path, SMART + 'smarthost_tls = "opportunistic"\n')
     assert next_hop(table, "example.org").tls == "opportunistic"
-    table = replace(table, user="me", password="p")
-    assert next_hop(table, "example.org").tls == "verified"
+    assert next_hop(by_config(tmp_path, SMART + LOGIN), "example.org").tls == "verified"
+
+
+NAMED = """
+[queue.smarthosts]
+press = "press.example:25"
+
+[queue.smarthosts.office]
+host = "[::1]:2587"
+user = "us"
+password_file = "/etc/office.secret"
+"""
+
+
+def test_word_of_the_sender_picks_the_smarthost(tmp_path: Path) -> None:
+    table = by_config(tmp_path, SMART + 'routes = { "*" = "127.0.0.9:25" }\n' + NAMED)
+    office = next_hop(table, "example.org", WayOut("office"))
+    assert office.key == "us@[::1]:2587 (verified TLS)"
+    assert office.password_file == Path("/etc/office.secret")
+    assert next_hop(table, "example.org", WayOut("press")).host == "press.example"
+    assert next_hop(table, "example.org", WayOut("mx")).key == "example.org"
+    assert next_hop(table, "example.org").host == "127.0.0.9"
+    assert next_hop(table, "ours.example", WayOut("office")).key == "lmtp"
+
+
+def test_route_of_a_domain_goes_before_the_smarthost_of_the_sender(tmp_path: Path) -> None:
+    table = by_config(tmp_path, 'routes = { "fixed.example" = "127.0.0.9:25" }\n' + NAMED)
+    assert next_hop(table, "fixed.example", WayOut("office")).host == "127.0.0.9"
+
+
+def test_smarthost_that_is_not_configured_never_becomes_another_way(tmp_path: Path) -> None:
+    with pytest.raises(TemporaryError, match="has no offce"):
+        next_hop(by_config(tmp_path, SMART + NAMED), "example.org", WayOut("offce"))
+
+
+def test_addresses_of_the_sender_go_before_those_of_the_server(tmp_path: Path) -> None:
+    table = by_config(tmp_path, 'source_addresses = ["127.0.0.2", "::1"]\n')
+    assert next_hop(table, "example.org").sources == ("127.0.0.2", "::1")
+    hop = next_hop(table, "example.org", WayOut("", ("127.0.0.3",)))
+    assert hop.sources == ("127.0.0.3",)
+    assert source_for(hop, "192.0.2.1") == "127.0.0.3"
+    assert source_for(hop, "2001:db8::1") is None
+
+
+def test_what_a_session_must_not_serve_has_another_key(tmp_path: Path) -> None:
+    words = ("none", "opportunistic", "required", "verified")
+    domains = [f"{word}.example" for word in words]
+    routes = ", ".join(f'"{domain}" = "127.0.0.9:25"' for domain in (*domains, "four.example"))
+    tls = ", ".join(f'"{word}.example" = "{word}"' for word in words)
+    table = by_config(
+        tmp_path,
+        f'routes = {{ {routes} }}\ntls = {{ {tls} }}\nfamilies = {{ "four.example" = "ipv4" }}\n',
+    )
+    hops = [next_hop(table, domain) for domain in (*domains, "four.example")]
+    hops.append(replace(hops[0], sources=("127.0.0.3",)))
+    hops.append(replace(hops[0], require_tls=True))
+    assert len({hop.key for hop in hops}) == len(hops)
+
+
+@pytest.mark.parametrize(
+    ("family", "addresses"),
+    [
+        ("any", ["::1", "127.0.0.3"]),
+        ("ipv6-first", ["::1", "127.0.0.3"]),
+        ("ipv4-first", ["127.0.0.3", "::1"]),
+        ("ipv4", ["127.0.0.3"]),
+        ("ipv6", ["::1"]),
+    ],
+)
+def test_family_decides_which_addresses_are_tried(family: Family, addresses: list[str]) -> None:
+    assert [hop.address for hop in found("b.example.org", "host", family)] == addresses
+
+
+def test_host_without_an_address_of_the_family_waits_for_the_operator() -> None:
+    with pytest.raises(TemporaryError, match="says ipv6"):
+        found("a.example.org", "host", "ipv6")
+
+
+def test_families_by_domain(tmp_path: Path) -> None:
+    table = by_config(tmp_path, 'families = { "example.org" = "ipv4", "*" = "ipv6-first" }\n')
+    assert next_hop(table, "example.org").family == "ipv4"
+    assert next_hop(table, "example.net").family == "ipv6-first"
 
 
 def test_star_route_is_for_any_other_domain() -> None:

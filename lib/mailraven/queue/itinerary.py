@@ -1,0 +1,40 @@
+"""Where each recipient of a message goes next, or why nowhere. Pure: the time is an argument."""
+
+from dataclasses import replace
+
+from mailraven.config.directory import WayOut
+from mailraven.mail.address import split_address
+from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.queue.entry import Answer, QueueEntry, bounded, instant
+from mailraven.queue.progress import Attempt
+from mailraven.queue.routing import NextHop, RoutingTable, next_hop
+
+Itinerary = dict[int, NextHop | Attempt]
+
+
+def itinerary(entry: QueueEntry, table: RoutingTable, way_out: WayOut, now: float) -> Itinerary:
+    """The next hop of each pending recipient, or what becomes of one who has none."""
+    found: Itinerary = {}
+    for position in entry.pending:
+        _, domain = split_address(entry.recipients[position].address)
+        try:
+            hop = next_hop(table, domain, way_out)
+        except (PermanentError, TemporaryError) as error:
+            found[position] = unroutable(error, now)
+            continue
+        found[position] = _demanding(hop) if entry.require_tls else hop
+    return found
+
+
+def _demanding(hop: NextHop) -> NextHop:
+    """`hop` for a message with REQUIRETLS. RFC 8689 §4.2.1"""
+    if hop.kind == "lmtp":
+        return hop
+    return replace(hop, tls="verified", policies=True, require_tls=True)
+
+
+def unroutable(error: PermanentError | TemporaryError, now: float) -> Attempt:
+    """What recipients get for whom there is no next hop, for ever or for now."""
+    status, _, text = error.text.partition(" ")
+    answer = Answer(bounded(text), status, "", "routing", False, instant(now))
+    return Attempt("failed" if isinstance(error, PermanentError) else "pending", answer)
