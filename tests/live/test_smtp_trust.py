@@ -11,6 +11,7 @@ import pytest
 
 from mailraven.ops.demo import Demo
 from mailraven.reports.dmarc_days import seen_on
+from mailraven.spam.sender_key import key_of_stored
 from peers.patience import wait_for
 from servers.dns_server import Records, dns_thread
 from transcripts.live import DOMAIN, running
@@ -141,6 +142,16 @@ def test_people_that_an_account_wrote_to_have_no_content_held_against_them(house
     assert b"known-sender" not in other  # whom alice writes to is not bob's business
     assert bring(house, OTHER, mail(), "alice").startswith("250 ")
     assert len(junk(house, "alice")) == 1  # anybody can take a name
+
+
+@pytest.mark.req("FR-017")
+@pytest.mark.parametrize(("source", "key"), [(PROVED, "example.net"), (OTHER, "127.0.0.0/24")])
+def test_a_stored_message_tells_under_which_name_its_sender_is_known(
+    house: Demo, source: str, key: str
+) -> None:
+    bring(house, source, mail(), "bob")
+    (stored,) = junk(house, "bob")
+    assert key_of_stored(stored) == key
 
 
 def test_one_field_tells_the_results_and_one_in_our_name_is_taken_out(house: Demo) -> None:

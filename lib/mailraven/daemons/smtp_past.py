@@ -11,7 +11,7 @@ from mailraven.mail.errors import TemporaryError
 from mailraven.mail.networks import network_of
 from mailraven.observe import log
 from mailraven.policy.identity import Sender
-from mailraven.policy.reputation import reason_of
+from mailraven.policy.reputation import key_of, reason_of
 from mailraven.policy.score import Assessment
 from mailraven.spam.greylist import Triplet
 
@@ -24,7 +24,7 @@ def with_reputation(checks: Checks, sender: Sender, assessment: Assessment) -> A
     Only what speaks for itself is, without reputation: else one verdict would make the next.
     """
     key, now = key_of(sender), time.time()
-    reason = reason_of(key, checks.reputations.past(key, now))
+    reason = reason_of(key, checks.reputations.past(key, now), checks.reputations.said(key, now))
     score = _score(assessment)
     if score >= checks.thresholds.quarantine:
         checks.reputations.saw(key, is_spam=True)
@@ -33,14 +33,6 @@ def with_reputation(checks: Checks, sender: Sender, assessment: Assessment) -> A
     if reason is None:
         return assessment
     return replace(assessment, others=(*assessment.others, reason))
-
-
-def key_of(sender: Sender) -> str:
-    """The domain of a proved address, the author's before the other; else the client's network."""
-    for address in sender.claimed:
-        if address in sender.proved:
-            return address.rpartition("@")[2]
-    return network_of(sender.client)
 
 
 async def demand_patience(

@@ -12,7 +12,7 @@ from pathlib import Path
 from mailraven.daemons.helper import become_helper
 from mailraven.observe import log
 from mailraven.spam.jobs import remove_jobs, waiting_jobs
-from mailraven.spam.learner import Applied, apply_jobs
+from mailraven.spam.learner import Applied, account_of, apply_jobs
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +40,7 @@ def _learn_all(data: Path) -> int:
 
 
 def _tell(one: Applied) -> None:
-    account = f"{one.folder.name}@{one.folder.parent.name}"
+    account = account_of(one.folder)
     if one.failed:
         log.event("spam-learned", level="warn", account=account, why=one.failed)
     else:

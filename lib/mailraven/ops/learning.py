@@ -18,10 +18,11 @@ from mailraven.ops.audit import record
 from mailraven.ops.errors import OperationError
 from mailraven.ops.ownership import give_to_owner_of
 from mailraven.policy.learned import Learned
-from mailraven.policy.lessons import COMMAND, FOUND, GOOD, SPAM, Change, claimed
+from mailraven.policy.lessons import COMMAND, FOUND, GOOD, SPAM, Change, claimed, moved_out
 from mailraven.spam.jobs import read_job, waiting_jobs
 from mailraven.spam.learned_file import LOCK_NAME, NAME, Lessons, changing, read_lessons
 from mailraven.spam.learner import learn
+from mailraven.spam.voices import VOICES, tell_voices, voices_of
 from mailraven.store.evidence import Evidence, evidence_in
 
 KINDS = {"spam": SPAM, "ham": GOOD}
@@ -74,6 +75,12 @@ def teach(config: Config, address: str, kind: str, files: Iterable[Path]) -> int
     return taught
 
 
+def released(config: Config, address: str, path: Path) -> int:
+    """A person took the message in a file out of quarantine: as if they had moved it out of Junk.
+    How many lessons that is. Raises OperationError."""
+    return _change_all(config, address, [path], moved_out) if config.spam.learning else 0
+
+
 def forget(config: Config, address: str, files: Iterable[Path]) -> int:
     """All that was said of these messages is taken back; how many had been learned."""
     forgotten = _change_all(config, address, files, lambda _: ())
@@ -84,7 +91,7 @@ def forget(config: Config, address: str, files: Iterable[Path]) -> int:
 def forget_all(config: Config, address: str) -> None:
     """The account has taught nothing. Raises OperationError."""
     account = find_account(config, address)
-    with _lessons_of(account) as lessons:
+    with _lessons_of(config, account) as lessons:
         _begin_anew(config, account, lessons)
     record(config, "spam-forget", account=address)
 
@@ -93,7 +100,7 @@ def retrain(config: Config, address: str) -> Learning:
     """Learns anew from the mailboxes as they are now (store/evidence.py), of each kind the newest
     RETRAIN_LIMIT; what was taught otherwise is forgotten. Raises OperationError."""
     account, now = find_account(config, address), int(time.time())
-    with _lessons_of(account) as lessons:
+    with _lessons_of(config, account) as lessons:
         _begin_anew(config, account, lessons)
         found = list(evidence_in(account.maildir, config.spam.quarantine, now))
         found.sort(key=lambda one: one.arrived, reverse=True)
@@ -112,7 +119,7 @@ def _learn_evidence(lessons: Lessons, found: Iterable[Evidence], now: int) -> No
 
 def _change_all(config: Config, address: str, files: Iterable[Path], how: Change) -> int:
     now, changed = int(time.time()), 0
-    with _lessons_of(find_account(config, address)) as lessons:
+    with _lessons_of(config, find_account(config, address)) as lessons:
         for path in files:
             try:
                 changed += learn(lessons, path, how, now)
@@ -133,14 +140,18 @@ def _waiting(config: Config, account: Account) -> list[Path]:
 
 
 @contextmanager
-def _lessons_of(account: Account) -> Iterator[Lessons]:
-    folder = account.maildir.parent
+def _lessons_of(config: Config, account: Account) -> Iterator[Lessons]:
+    folder, data = account.maildir.parent, config.paths.data
     if not folder.is_dir():
         raise OperationError(f"{account.address} has no mail folder")
+    place = folder / NAME
     try:
         with changing(folder) as lessons:
             give_to_owner_of(folder, folder / LOCK_NAME)
             yield lessons
-        give_to_owner_of(folder, folder / NAME)
+        give_to_owner_of(folder, place)
+        place = data / VOICES
+        if tell_voices(data, account.address, voices_of(lessons, time.time())):
+            give_to_owner_of(folder, place.parent)
     except OSError as error:
-        raise OperationError(f"{folder / NAME}: {error.strerror}") from None
+        raise OperationError(f"{place}: {error.strerror}") from None

@@ -9,6 +9,7 @@ from mailraven.config.schema import Config
 from mailraven.mail.headers import decode_words, first, split_message
 from mailraven.ops.audit import record
 from mailraven.ops.errors import OperationError
+from mailraven.ops.learning import released
 from mailraven.ops.names import checked_account, directory_of
 from mailraven.store.names import place_of
 from mailraven.store.quarantine import (
@@ -50,8 +51,11 @@ def find_item(config: Config, account: str, id: str) -> Item:
 
 
 def release_item(config: Config, account: str, id: str) -> None:
-    """Move a message to the inbox, as new. Raises OperationError."""
-    release(find_item(config, account, id).path, _maildir(config, account))
+    """Move a message to the inbox, as new, and learn that it is good mail. Raises OperationError,
+    and then it was not moved."""
+    item = find_item(config, account, id)
+    released(config, account, item.path)
+    release(item.path, _maildir(config, account))
     record(config, "quarantine-release", account=account, message=id)
 
 

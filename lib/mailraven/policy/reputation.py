@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from mailraven.mail.networks import network_of
+from mailraven.policy.identity import Sender
 from mailraven.policy.verdict import Reason
 
 RULE = "reputation"
@@ -28,12 +30,25 @@ class Past(NamedTuple):
         return Past(self.spam + spam, self.good + good, self.at)
 
 
-def reason_of(key: str, past: Past) -> Reason | None:
-    """What the past of a domain or network counts; None if that is nothing."""
-    total = past.spam + past.good
-    share = (past.spam + 0.5) / (total + 1)
+def key_of(sender: Sender) -> str:
+    """The domain of a proved address, the author's before the other; else the client's network."""
+    for address in sender.claimed:
+        if address in sender.proved:
+            return address.rpartition("@")[2]
+    return network_of(sender.client)
+
+
+def reason_of(key: str, seen: Past, said: Past | None = None) -> Reason | None:
+    """What the past of a domain or network counts, as it was `seen` here, and as people `said` of
+    its messages; None if that is nothing."""
+    said = said or Past()
+    spam, good = seen.spam + said.spam, seen.good + said.good
+    total = spam + good
+    share = (spam + 0.5) / (total + 1)
     points = round(2 * MOST * (share - 0.5) * total / (total + _HALF_TRUST), 2)
     if not points:
         return None
-    words = f"{key} has brought {past.spam:.0f} spam and {past.good:.0f} good messages lately"
+    words = f"{key} has brought {seen.spam:.0f} spam and {seen.good:.0f} good messages lately"
+    if said.spam or said.good:
+        words += f"; what people here said counts as {said.spam:.0f} spam and {said.good:.0f} good"
     return Reason(RULE, points, words)

@@ -95,7 +95,7 @@ def remove_own(header_block: bytes, authserv_id: str) -> bytes:
 
 def authserv_id_of(value: bytes) -> str:
     """Who says that a field is its own, in lower case with A-labels; "" when it cannot be told."""
-    words = iter(_words(value[:ID_LIMIT]))
+    words = iter(words_of(value[:ID_LIMIT]))
     first, follows = next(words, b";"), next(words, b"")
     if first == b";" or (not follows and len(value) > ID_LIMIT):
         return ""
@@ -107,7 +107,7 @@ def authserv_id_of(value: bytes) -> str:
 def verdict_of(value: bytes, method: bytes) -> bytes:
     """The result that a field states for `method`, in lower case; b"" for none."""
     statements: list[bytes] = [b""]
-    for word in _words(value):
+    for word in words_of(value):
         if word == b";":
             statements.append(b"")
         else:
@@ -121,7 +121,7 @@ def verdict_of(value: bytes, method: bytes) -> bytes:
     return b""
 
 
-def _words(value: bytes) -> list[bytes]:
+def words_of(value: bytes) -> list[bytes]:
     """Tokens, quoted strings without their quotes, and semicolons; comments and blanks left out."""
     value = unfold(value)
     words: list[bytes] = []

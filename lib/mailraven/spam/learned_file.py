@@ -4,7 +4,8 @@ The counts of policy/learned.py, an empty line, and what they come from, the old
 
     lessons 1
     applied JOB ...             jobs (jobs.py) that are in here and may still lie in their folder
-    DIGEST CLAIMS SECONDS       a message, what was said of it (policy/lessons.py), and when
+    DIGEST CLAIMS SECONDS KEY   a message, what was said of it (policy/lessons.py), when, and its
+                                sender (sender_key.py), if that is known
 
 DIGEST is of the octets of the message, so that it is the same one in every mailbox. The file is
 replaced as a whole, so a crash leaves it as it was before a job or after it. It may be removed:
@@ -34,11 +35,13 @@ _DIGEST = 16  # octets
 
 @dataclass(slots=True)
 class Lessons:
-    """The file. `claims` has for each digest what was said, and when, Unix seconds."""
+    """The file. `claims` has for each digest what was said, and when, Unix seconds; `senders` who
+    it was said of."""
 
     learned: Learned = field(default_factory=Learned)
     claims: dict[str, tuple[Claims, int]] = field(default_factory=dict)
     applied: set[str] = field(default_factory=set)
+    senders: dict[str, str] = field(default_factory=dict)
 
     def change(
         self, digest: str, how: Change, tokens: Callable[[], Iterable[str]], now: int
@@ -99,8 +102,9 @@ def parse(text: str) -> Lessons:
     if lines and lines[0].startswith("applied"):
         lessons.applied = set(lines.pop(0).split()[1:])
     for line in lines:
-        digest, word, seconds = line.split()
+        digest, word, seconds, *sender = line.split()
         lessons.claims[digest] = (parse_claims(word), int(seconds))
+        lessons.senders.update((digest, key) for key in sender[:1])
     return lessons
 
 
@@ -108,7 +112,7 @@ def render(lessons: Lessons) -> str:
     """The file of them."""
     lines = [" ".join(["applied", *sorted(lessons.applied)])]
     lines += [
-        f"{digest} {','.join(claims)} {seconds}"
+        f"{digest} {','.join(claims)} {seconds} {lessons.senders.get(digest, '')}".rstrip()
         for digest, (claims, seconds) in lessons.claims.items()
     ]
     return render_learned(lessons.learned).rstrip("\n") + _SECOND_PART + "\n".join(lines) + "\n"

@@ -18,6 +18,8 @@ from mailraven.spam.jobs import (
     waiting_jobs,
 )
 from mailraven.spam.learned_file import Lessons, changing, digest_of
+from mailraven.spam.sender_key import key_of_stored
+from mailraven.spam.voices import tell_voices, voices_of
 
 READ_LIMIT = 8 << 20  # octets of a message; the learner looks no further
 REMEMBERED = 1000  # names of applied jobs that the file of an account has; more than AT_ONCE
@@ -45,7 +47,8 @@ def apply_jobs(data: Path, now: int) -> list[Applied]:
     if not waiting_jobs(data):
         return []
     with lock_file(data / JOBS / ".lock"):
-        return [_apply_all(Path(folder), jobs, now) for folder, jobs in _by_account(data).items()]
+        found = _by_account(data).items()
+        return [_apply_all(data, Path(folder), jobs, now) for folder, jobs in found]
 
 
 def _by_account(data: Path) -> dict[str, dict[Path, Job]]:
@@ -59,7 +62,7 @@ def _by_account(data: Path) -> dict[str, dict[Path, Job]]:
     return found
 
 
-def _apply_all(folder: Path, jobs: dict[Path, Job], now: int) -> Applied:
+def _apply_all(data: Path, folder: Path, jobs: dict[Path, Job], now: int) -> Applied:
     applied, search = Applied(folder), _Search()
     try:
         with changing(folder) as lessons:
@@ -69,6 +72,7 @@ def _apply_all(folder: Path, jobs: dict[Path, Job], now: int) -> Applied:
             lessons.applied = set(
                 sorted(lessons.applied | {path.name for path in jobs})[-REMEMBERED:]
             )
+        tell_voices(data, account_of(folder), voices_of(lessons, now))
     except OSError as error:
         applied.failed = error.strerror or "input/output error"
         if error.errno not in _NO_ROOM:
@@ -76,6 +80,11 @@ def _apply_all(folder: Path, jobs: dict[Path, Job], now: int) -> Applied:
         return applied
     remove_jobs(list(jobs))
     return applied
+
+
+def account_of(folder: Path) -> str:
+    """The address of the account whose Maildir is in `folder`."""
+    return f"{folder.name}@{folder.parent.name}"
 
 
 def _apply(job: Job, lessons: Lessons, search: "_Search", applied: Applied, now: int) -> None:
@@ -113,7 +122,11 @@ def learn(lessons: Lessons, path: Path, how: Change, now: int) -> bool:
     OSError."""
     with path.open("rb") as file:
         data = file.read(READ_LIMIT)
-    return lessons.change(digest_of(data), how, lambda: tokens_of_stored(data), now)
+    digest = digest_of(data)
+    is_new = lessons.change(digest, how, lambda: tokens_of_stored(data), now)
+    if digest in lessons.claims and digest not in lessons.senders:
+        lessons.senders[digest] = key_of_stored(data)
+    return is_new
 
 
 def tokens_of_stored(data: bytes) -> frozenset[str]:

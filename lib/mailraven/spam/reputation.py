@@ -3,6 +3,7 @@
 A line each, "KEY SPAM GOOD SECONDS": a domain that is proved, or the network of a client; what
 counts by then of its messages (policy/reputation.py), and when. Each smtpd process gathers what it
 sees and adds it to the file now and then, under a lock; what a crash loses is a minute of counting.
+What people say of messages is in a file of its own (voices.py), read at the same times.
 """
 
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from mailraven.files.atomic import write_atomically
 from mailraven.files.lock import lock_file
 from mailraven.policy.reputation import Past
+from mailraven.spam.voices import read_voices
 
 LIMIT = 20_000  # keys; those that count least are forgotten
 KEY_LIMIT = 255  # characters
@@ -25,11 +27,16 @@ class Reputations:
     path: Path
     _known: dict[str, Past] = field(default_factory=dict)
     _since: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _said: dict[str, Past] = field(default_factory=dict)
 
     def past(self, key: str, now: float) -> Past:
         """What a domain or network has brought, by what is known in this process."""
         spam, good = self._since.get(key, (0, 0))
         return self._known.get(key, Past(at=now)).aged(now).plus(spam, good)
+
+    def said(self, key: str, now: float) -> Past:
+        """What people here said of its messages."""
+        return self._said.get(key, Past(at=now)).aged(now)
 
     def saw(self, key: str, *, is_spam: bool) -> None:
         """A message was clearly spam, or clearly not."""
@@ -53,6 +60,7 @@ class Reputations:
                 known = _heaviest(known, now)
                 _write(self.path, known)
         self._known = known
+        self._said = read_voices(self.path.parent.parent, now)
 
 
 def _heaviest(known: dict[str, Past], now: float) -> dict[str, Past]:

@@ -4,11 +4,14 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mailraven.config.schema import Config
 from mailraven.daemons.smtp_checks import expire_all
 from mailraven.ops.errors import OperationError
+from mailraven.ops.learning import learning_of
 from mailraven.ops.quarantine import delete_item, find_item, quarantined, release_item
+from mailraven.spam.voices import read_voices
 
 ALICE = "alice@example.org"
 SPAM = (
@@ -43,6 +46,21 @@ def test_a_released_message_is_new_in_the_inbox(config: Config) -> None:
     assert path.read_bytes() == SPAM
     assert path.name.endswith(f",S={len(SPAM)},W={len(SPAM)}")
     assert quarantined(config, ALICE) == []
+
+
+@pytest.mark.req("FR-017", "EC2")
+def test_what_is_released_was_good_mail_of_a_good_sender(config: Config) -> None:
+    put(config, SPAM, 1_700_000_000)
+    release_item(config, ALICE, "4f1c9")
+    assert learning_of(config, ALICE).sources == {"mg": 1}
+    assert read_voices(config.paths.data, time.time())["192.0.2.0/24"].good > 0
+
+
+def test_nothing_is_learned_where_that_is_not_wanted(config: Config) -> None:
+    put(config, SPAM, 1_700_000_000)
+    without = structs.replace(config, spam=structs.replace(config.spam, learning=False))
+    release_item(without, ALICE, "4f1c9")
+    assert learning_of(config, ALICE).good == 0
 
 
 def test_a_deleted_message_is_gone(config: Config) -> None:
