@@ -1,7 +1,9 @@
 """queued against servers that stall, babble, vanish and lie about TLS. Limits are short here."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -113,35 +115,70 @@ def test_large_mail_waits_when_the_server_stops_reading(tmp_path: Path) -> None:
     assert answer is not None and "timed out (sending the message)" in answer.text
 
 
-def test_refusal_in_the_middle_of_a_large_message_is_heard(tmp_path: Path) -> None:
-    content = [MESSAGE, *([b"x" * 998 + b"\r\n"] * 20_000)]
+def interrupts(says: bytes, way: str) -> Misbehaviour:
+    """Has enough in the middle of the message, says so, and leaves with the rest unread.
 
-    async def too_much(server: SmtpServer, reader: Reader, writer: Writer) -> None:
+    asyncio sets TCP_NODELAY: what is written is in the client's kernel before the reset is.
+    """
+
+    async def talk(server: SmtpServer, reader: Reader, writer: Writer) -> None:
         writer.write(b"220 mx\r\n250 mx\r\n")
         await reader.readline()
         for reply in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
             await reader.readline()
             writer.write(reply)
         await reader.readexactly(1000)
-        writer.write(b"554 5.7.1 we do not like it\r\n")
+        writer.write(says)
         await writer.drain()
-        await reader.read(1 << 20)
+        if way == "resets at once":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            writer.transport.abort()
+        elif way == "reads a little":
+            await reader.read(1 << 20)
 
+    return talk
+
+
+RESET = struct.pack("ii", 1, 0)
+LARGE = [MESSAGE, *([b"x" * 998 + b"\r\n"] * 20_000)]
+WAYS = ("closes", "resets at once", "reads a little")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("says", [b"554 5.7.1 we do not like it", b"552 5.3.4 it is too big"])
+def test_refusal_in_the_middle_of_a_large_message_is_heard(
+    tmp_path: Path, says: bytes, way: str
+) -> None:
     async def story() -> bytes:
         async with (
             SmtpServer() as ours,
-            SmtpServer(instead=too_much) as server,
+            SmtpServer(instead=interrupts(says + b"\r\n", way)) as server,
             QueueHouse(
                 tmp_path,
                 f'routes = {{"ours.example" = "127.0.0.1:{ours.port}", '
                 f'"*" = "127.0.0.1:{server.port}"}}\n{SHORT}',
             ) as queue,
         ):
-            queue.submit("bob@example.net", content=content)
+            queue.submit("bob@example.net", content=LARGE)
             await queue.until(lambda: len(ours.received) == 1)
             return ours.received[0].data
 
-    assert b"554 5.7.1 we do not like it" in asyncio.run(story())
+    assert says in asyncio.run(story())
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("says", [b"421 4.3.2 going down", b"452 4.3.1 disk full"])
+def test_deferral_in_the_middle_of_a_large_message_is_heard(
+    tmp_path: Path, says: bytes, way: str
+) -> None:
+    server = SmtpServer(instead=interrupts(says + b"\r\n", way))
+
+    async def story() -> QueueEntry:
+        async with server, house(tmp_path, server) as queue:
+            return await queue.deferred(queue.submit("bob@example.net", content=LARGE))
+
+    answer = asyncio.run(story()).recipients[0].answer
+    assert answer is not None and answer.heard and answer.text == says.decode()
 
 
 def test_one_dead_destination_costs_the_others_nothing(tmp_path: Path) -> None:

@@ -3,17 +3,23 @@
 The counterpart of connection.py for clients: no StreamReader, for it would keep plaintext from
 before a handshake and hand it out after it. What the peer sends is bounded: reading pauses while
 nobody asks for it.
+
+A server that has had enough says why and closes with our octets unread, which resets the
+connection. A transport whose write fails then reads no more, though the kernel still has what came
+before the reset: it is fetched here, and so TLS is done here too, not by the event loop, whose
+TLS layer could not be given it any more.
 """
 
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+from mailraven.daemons.client_tls import ClientTls
+
 BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for
-DER = 2  # _ssl.ENCODING_DER
-HANDSHAKE_SECONDS = 60.0
 
 
 class ConnectionGone(Exception):
@@ -23,9 +29,20 @@ class ConnectionGone(Exception):
 class Outgoing(asyncio.Protocol):
     """A connected transport with `await read()`, `write()` and `await drain()`."""
 
-    __slots__ = ("_backlog", "_drained", "_eof", "_paused", "_reader", "_size", "_transport", "tls")
+    __slots__ = (
+        "_backlog",
+        "_drained",
+        "_eof",
+        "_paused",
+        "_reader",
+        "_size",
+        "_sock",
+        "_tls",
+        "_transport",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock  # the transport's own; only looked at when that has failed
         self._transport: asyncio.Transport | None = None
         self._backlog: list[bytes] = []
         self._size = 0
@@ -33,7 +50,7 @@ class Outgoing(asyncio.Protocol):
         self._paused = False
         self._reader: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
-        self.tls: ssl.SSLObject | None = None
+        self._tls: ClientTls | None = None
 
     # What the event loop calls -----------------------------------------------------------------
 
@@ -43,8 +60,12 @@ class Outgoing(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep `data` for the next read; a peer that talks too much has to wait."""
-        self._backlog.append(data)
-        self._size += len(data)
+        if self._tls is not None:
+            data = self._tls.decrypt(data)
+            self._flush(self._tls)
+        if data:
+            self._backlog.append(data)
+            self._size += len(data)
         if self._size > BACKLOG_LIMIT and self._transport is not None:
             self._transport.pause_reading()
         _wake(self._reader)
@@ -56,11 +77,19 @@ class Outgoing(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing can be read or written any more."""
-        self._eof = True
+        """Nothing can be written any more; what came before the end can still be read."""
         self._transport = None
+        if exc is not None and not self._eof:
+            self._rescue()
+        self._eof = True
         _wake(self._reader)
         _wake(self._drained)
+
+    def _rescue(self) -> None:
+        """Fetch what the kernel has received: it keeps that when the connection is reset."""
+        with suppress(OSError):
+            while self._size <= BACKLOG_LIMIT and (data := self._sock.recv(BACKLOG_LIMIT)):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         """The peer reads more slowly than we write."""
@@ -73,11 +102,6 @@ class Outgoing(asyncio.Protocol):
 
     # What a session calls ----------------------------------------------------------------------
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the peer may still answer, as far as we know."""
-        return not self._eof
-
     def has_input(self) -> bool:
         """Whether a read would return at once."""
         return bool(self._backlog) or self._eof
@@ -87,11 +111,7 @@ class Outgoing(asyncio.Protocol):
         while not self._backlog:
             if self._eof:
                 raise ConnectionGone("connection closed by the other side")
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+            await self._arrival()
         data = b"".join(self._backlog)
         self._backlog.clear()
         if self._size > BACKLOG_LIMIT and self._transport is not None:
@@ -99,10 +119,29 @@ class Outgoing(asyncio.Protocol):
         self._size = 0
         return data
 
+    async def _arrival(self) -> None:
+        """Wait until anything has come, or the end."""
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
     def write(self, data: bytes) -> None:
         """Send `data` soon; after the end it is dropped, and `read` or `drain` says so."""
-        if data and self._transport is not None:
+        if not data or self._transport is None:
+            return
+        if self._tls is None:
             self._transport.write(data)
+        else:
+            self._tls.encrypt(data)
+            self._flush(self._tls)
+
+    def _flush(self, tls: ClientTls) -> None:
+        octets = tls.to_send()
+        if octets and self._transport is not None:
+            self._transport.write(octets)
+        self._eof = self._eof or tls.is_over
 
     async def drain(self) -> None:
         """Wait until the peer has read enough. Raises ConnectionGone when it never will."""
@@ -116,22 +155,21 @@ class Outgoing(asyncio.Protocol):
             raise ConnectionGone("connection closed by the other side")
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Shake hands as client of `host`. Raises ssl.SSLError, ConnectionGone, TimeoutError."""
-        if self._transport is None:
-            raise ConnectionGone("connection closed by the other side")
+        """Shake hands as client of `host`. Raises ssl.SSLError, ConnectionGone."""
         self._backlog.clear()  # the engine has made sure that nothing honest is lost here
         self._size = 0
-        transport = await asyncio.get_running_loop().start_tls(
-            self._transport,
-            self,
-            context,
-            server_hostname=host,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        )
-        if transport is None or self._eof:
-            raise ConnectionGone("connection closed during the TLS handshake")
-        self._transport = transport
-        self.tls = transport.get_extra_info("ssl_object")
+        self._tls = ClientTls(context, host)
+        while not self._shake_hands(self._tls):
+            if self._eof:
+                raise ConnectionGone("connection closed during the TLS handshake")
+            await self._arrival()
+        self.data_received(b"")  # what came with the server's last word
+
+    def _shake_hands(self, tls: ClientTls) -> bool:
+        try:
+            return tls.shake_hands()
+        finally:
+            self._flush(tls)  # our part of it, or the alert that says why there is none
 
     def local_address(self) -> str:
         """The IP address that we talk from; "" on a Unix socket and after the end."""
@@ -140,19 +178,18 @@ class Outgoing(asyncio.Protocol):
 
     def tls_version(self) -> str:
         """ "TLSv1.3", or "" when the connection is plain."""
-        return (self.tls.version() or "") if self.tls is not None else ""
+        return self._tls.version() if self._tls is not None else ""
 
     def peer_chain(self) -> list[bytes]:
         """The certificates that the server showed, as DER, its own first; not verified."""
-        if self.tls is None:
-            return []
-        # Public as SSLObject.get_unverified_chain when Python 3.13 is the minimum.
-        chain = self.tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-        return [one.public_bytes(DER) for one in chain or ()]
+        return self._tls.peer_chain() if self._tls is not None else []
 
     def close(self) -> None:
         """Send what was written, then end."""
         if self._transport is not None:
+            if self._tls is not None:
+                self._tls.close()
+                self._flush(self._tls)
             self._transport.close()
 
     def abort(self) -> None:
@@ -168,15 +205,14 @@ def _wake(waiting: asyncio.Future[None] | None) -> None:
 
 async def connect(address: str, port: int, source: str | None = None) -> Outgoing:
     """A connection to an IP address, from the local address `source`. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    sock = _socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         if source is not None:
             sock.bind((source, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
         await loop.sock_connect(sock, (address, port))
-        made = Outgoing()
+        made = Outgoing(sock)
         await loop.create_connection(lambda: made, sock=sock)
         return made
     except BaseException:
@@ -186,6 +222,17 @@ async def connect(address: str, port: int, source: str | None = None) -> Outgoin
 
 async def connect_unix(path: Path) -> Outgoing:
     """A connection to a Unix socket. Raises OSError."""
-    made = Outgoing()
-    await asyncio.get_running_loop().create_unix_connection(lambda: made, str(path))
-    return made
+    sock = _socket(socket.AF_UNIX)
+    try:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, str(path))
+        made = Outgoing(sock)
+        await loop.create_unix_connection(lambda: made, sock=sock)
+        return made
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _socket(family: socket.AddressFamily) -> socket.socket:
+    return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)

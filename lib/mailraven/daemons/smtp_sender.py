@@ -32,6 +32,7 @@ SLICE = 256 * 1024  # octets of a message in memory at a time
 SMALL = 64 * 1024  # octets that are read on the loop itself
 MUST_ENCRYPT = ("required", "verified")
 BASE_LIMIT = 300.0  # seconds for most commands. RFC 5321 §4.5.3.2
+HANDSHAKE_LIMIT = 60.0  # seconds
 
 _LIMITS = {Stage.DATA: 120.0, Stage.BODY: 180.0, Stage.END_OF_DATA: 600.0}
 
@@ -139,7 +140,7 @@ class SmtpSender:
 
     async def _shake_hands(self, host: str, context: ssl.SSLContext) -> None:
         try:
-            async with asyncio.timeout(self._limit()):
+            async with asyncio.timeout(min(self._limit(), HANDSHAKE_LIMIT)):
                 await self._connection.start_tls(context, host)
             if self.handshake_check is not None:
                 self.handshake_check(self._connection.peer_chain())
