@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+DAEMONS = ("authd", "limitd", "smtpd", "imapd", "queued", "courier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +62,4 @@ def _parents() -> Iterator[tuple[int, int]]:
 def _daemon(pid: int) -> str:
     """The name that a daemon gives itself; the supervisor's is the interpreter's."""
     name = (PROC / str(pid) / "comm").read_text().strip()
-    return name if name in ("authd", "limitd", "smtpd", "imapd", "queued") else "run"
+    return name if name in DAEMONS else "run"

@@ -25,7 +25,7 @@ from peers.patience import PATIENCE, wait_for
 
 SENDER = "stranger@sender.example"
 KILLS = 12
-DAEMONS = ("smtpd", "imapd", "authd", "limitd", "queued")
+DAEMONS = ("smtpd", "imapd", "authd", "limitd", "queued", "courier")
 
 
 @pytest.fixture

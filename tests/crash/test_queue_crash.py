@@ -204,22 +204,24 @@ def test_left_overs_of_a_crash_are_removed_when_old(
     assert not aside.exists()
 
 
+async def stalls(
+    server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Takes a message, and does not answer."""
+    writer.write(b"220 mx\r\n250 mx\r\n")
+    await reader.readline()
+    for reply in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+        await reader.readline()
+        writer.write(reply)
+    while (await reader.readline()) != b".\r\n":
+        pass
+    server.commands.append(b"at the end")
+    await asyncio.sleep(60)
+
+
 def test_queued_killed_while_it_waits_for_the_answer_delivers_after_its_restart(
     tmp_path: Path,
 ) -> None:
-    async def stalls(
-        server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        writer.write(b"220 mx\r\n250 mx\r\n")
-        await reader.readline()
-        for reply in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
-            await reader.readline()
-            writer.write(reply)
-        while (await reader.readline()) != b".\r\n":
-            pass
-        server.commands.append(b"at the end")
-        await asyncio.sleep(60)
-
     async def story() -> None:
         async with SmtpServer(instead=stalls) as server:
             queue = QueueHouse(tmp_path, f'routes = {{"*" = "127.0.0.1:{server.port}"}}')
@@ -237,3 +239,30 @@ def test_queued_killed_while_it_waits_for_the_answer_delivers_after_its_restart(
             assert not queue.spool.message_path(id).exists()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("name", ["queued", "courier"])
+def test_message_of_a_killed_process_is_tried_again_by_the_one_in_its_place(
+    tmp_path: Path, name: str
+) -> None:
+    async def story() -> None:
+        async with SmtpServer(instead=stalls) as server:
+            settings = f'routes = {{"*" = "127.0.0.1:{server.port}"}}\nfirst_retry = "1s"'
+            queue = QueueHouse(tmp_path, settings)
+            with running(Tree(tmp_path), "queued") as process:
+                queue.submit("bob@example.net")
+                await queue.until(lambda: b"at the end" in server.commands)
+                server.instead = None
+                for child in children(process.pid, name):
+                    os.kill(child, signal.SIGKILL)
+                await queue.until(lambda: len(server.received) == 1)
+                await queue.empty()
+            assert server.received[0].data == MESSAGE
+
+    asyncio.run(story())
+
+
+def children(parent: int, name: str) -> list[int]:
+    """The processes of that name that `parent` has forked."""
+    pids = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]

@@ -192,6 +192,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     smarthosts: Annotated[
         Smarthosts, _help("Smarthosts by name, for domains and accounts: an address or a table.")
     ] = {}
+    couriers: Annotated[Count, _help("Processes that deliver.")] = 2
     concurrency: Annotated[Count, _help("Deliveries at once; ten times as many may stall.")] = 50
     destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
     routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}

@@ -12,11 +12,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
-from mailraven.daemons.delivery import Courier, Unreachable
+from mailraven.daemons.couriers import Couriers, Session
 from mailraven.daemons.flight import Job
 from mailraven.daemons.slots import Slots
-from mailraven.daemons.smtp_sender import SmtpSender
-from mailraven.observe import log
 from mailraven.queue.fairness import FairQueue, lane_of
 from mailraven.queue.progress import Attempt
 
@@ -80,8 +78,11 @@ class Destination:
 class Dispatcher:
     """All destinations. `done` is awaited with every job and what became of its recipients."""
 
-    def __init__(self, concurrency: int, done: Done, suspension: float = SUSPENSION) -> None:
+    def __init__(
+        self, concurrency: int, couriers: Couriers, done: Done, suspension: float = SUSPENSION
+    ) -> None:
         self._slots = Slots(concurrency)
+        self._couriers = couriers
         self._done = done
         self._suspension = suspension
         self._destinations: dict[str, Destination] = {}
@@ -90,7 +91,7 @@ class Dispatcher:
         self._refused_at = 0.0
         self._tidied_at = 0.0
 
-    def add(self, job: Job, courier: Courier, most: int) -> None:
+    def add(self, job: Job, most: int) -> None:
         """Deliver `job` when its turn comes, with at most `most` sessions for its destination."""
         self._forget_the_quiet()
         destination = self._destinations.setdefault(job.hop.key, Destination())
@@ -102,7 +103,7 @@ class Dispatcher:
         wanted = min(int(destination.limit), most)
         if destination.workers < wanted and destination.idle < len(destination.jobs):
             destination.workers += 1
-            self._start(self._work(destination, courier, most))
+            self._start(self._work(destination, most))
 
     def room(self, key: str, lane: str) -> bool:
         """Whether another job of that lane is welcome for that destination.
@@ -123,30 +124,30 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, destination: Destination, courier: Courier, most: int) -> None:
-        sender: SmtpSender | None = None
+    async def _work(self, destination: Destination, most: int) -> None:
+        session: Session | None = None
         try:
-            while await self._has_job(destination, sender):
-                sender = await self._take_turn(destination, courier, sender)
-                if sender is not None:
+            while await self._has_job(destination, session):
+                session = await self._take_turn(destination, session)
+                if session is not None:
                     destination.is_proven = True
                     destination.limit = min(destination.limit + 0.5, most)
-                if sender is not None and sender.used >= SESSION_LIMIT:
-                    sender.close()
-                    sender = None
+                if session is not None and session.used >= SESSION_LIMIT:
+                    session.close()
+                    session = None
         finally:
             destination.workers -= 1
-            if sender is not None:
-                sender.close()
+            if session is not None:
+                session.close()
         if destination.jobs and not destination.workers:  # came while we were leaving
             destination.workers += 1
-            self._start(self._work(destination, courier, most))
+            self._start(self._work(destination, most))
 
-    async def _has_job(self, destination: Destination, sender: SmtpSender | None) -> bool:
+    async def _has_job(self, destination: Destination, session: Session | None) -> bool:
         """Wait for another job, as long as a session is worth keeping and nobody needs our slot."""
         if destination.jobs:
             return True
-        if sender is None or self._slots.is_contested or self._is_closing:
+        if session is None or self._slots.is_contested or self._is_closing:
             return False
         destination.arrival.clear()
         destination.idle += 1
@@ -158,46 +159,35 @@ class Dispatcher:
             destination.idle -= 1
         return bool(destination.jobs)
 
-    async def _take_turn(
-        self, destination: Destination, courier: Courier, sender: SmtpSender | None
-    ) -> SmtpSender | None:
+    async def _take_turn(self, destination: Destination, session: Session | None) -> Session | None:
         """Deliver one job when there is a slot for it; the session, if it can be used again."""
         job = destination.jobs.pop()
         if job is None:
-            return sender
+            return session
         lane, on_slow = lane_of(job.flight.entry), destination.proves_slow
         turn = await self._slots.take(lane, on_slow, is_slow=destination.is_slow)
         try:
             if not self._is_closing:
-                sender = await self._deliver(job, destination, courier, sender)
+                session = await self._deliver(job, destination, session)
         finally:
             turn.end()
-        if sender is not None and not turn.is_slow:
+        if session is not None and not turn.is_slow:
             destination.is_slow = False
-        return sender
+        return session
 
     async def _deliver(
-        self, job: Job, destination: Destination, courier: Courier, sender: SmtpSender | None
-    ) -> SmtpSender | None:
+        self, job: Job, destination: Destination, session: Session | None
+    ) -> Session | None:
         now = asyncio.get_running_loop().time()
         if destination.refusal is not None and destination.is_suspended(now):
             await self._done(job, dict.fromkeys(job.positions, destination.refusal))
-            return sender
+            return session
         destination.refusal = None
-        try:
-            delivered = await courier.deliver(job, sender)
-        except Unreachable as error:
-            self._suspend(destination, error.attempt)
-            await self._done(job, dict.fromkeys(job.positions, error.attempt))
-            return None
-        except Exception:
-            log.exception("bug", queue_id=job.flight.entry.id, destination=job.hop.key)
-            if sender is not None:
-                sender.close()
-            await self._done(job, {})
-            return None
+        delivered = await self._couriers.deliver(job, session)
+        if delivered.is_unreachable:
+            self._suspend(destination, delivered.attempts[job.positions[0]])
         await self._done(job, delivered.attempts)
-        return delivered.sender
+        return delivered.session
 
     def _suspend(self, destination: Destination, refusal: Attempt) -> None:
         """It cannot be reached: leave it alone for a while."""

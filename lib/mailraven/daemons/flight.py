@@ -8,7 +8,7 @@ next queued takes it again: at worst somebody gets a message twice (RFC 5321 §6
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.queue.demands import ascii_path
@@ -27,7 +27,6 @@ class Flight:
     entry: QueueEntry
     spool: Spool
     open_jobs: int = 0
-    signatures: bytes | None = None  # DKIM-Signature fields, made when first needed
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def heard(self, attempts: Mapping[int, Attempt]) -> bool:
@@ -54,6 +53,13 @@ class Job:
     flight: Flight
     hop: NextHop
     positions: tuple[int, ...]
+
+    def part(self) -> QueueEntry:
+        """The entry as far as this job is concerned: with its recipients only."""
+        entry = self.flight.entry
+        if len(self.positions) == len(entry.recipients):
+            return entry
+        return replace(entry, recipients=tuple(entry.recipients[n] for n in self.positions))
 
     def envelope(self, positions: tuple[int, ...], *, utf8: bool) -> Envelope:
         """The envelope for those of the recipients, domains as A-labels unless `utf8`."""

@@ -1,7 +1,8 @@
 """The parent of a daemon's workers: forks them, replaces the dead, relays control requests.
 
 No event loop here: it sleeps in select(2) until a signal or an operator comes, so that it may fork
-at any time. Workers share the listening sockets and nothing else.
+at any time. Workers share the listening sockets and nothing else; where one decides and the others
+are its hands, it answers operators itself.
 """
 
 import gc
@@ -37,6 +38,7 @@ class Master:
     count: int
     fork_worker: Callable[[int], int]
     on_ready: Callable[[], None]
+    listens: bool = True  # else worker 1 has the control socket
     _pids: dict[int, int] = field(default_factory=dict)  # pid: worker number
     _waiting: set[int] = field(default_factory=set)  # worker numbers not ready yet
     _pipes: dict[int, int] = field(default_factory=dict)  # readable end: worker number
@@ -50,7 +52,7 @@ class Master:
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
         for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(caught, lambda *_: None)
-        listener = self._listen()
+        listener = self._listen() if self.listens else None
         gc.collect()
         gc.freeze()  # keeps the workers' copies of our pages shared
         self._waiting = set(range(1, self.count + 1))
@@ -58,9 +60,10 @@ class Master:
             self._start(number)
         while not self._stopping:
             self._wait(listener)
-        listener.close()
-        with suppress(OSError):
-            self._path.unlink()
+        if listener is not None:
+            listener.close()
+            with suppress(OSError):
+                self._path.unlink()
         return self._stop()
 
     @property
@@ -95,15 +98,16 @@ class Master:
         self._pids[pid] = number
         self._pipes[reader] = number
 
-    def _wait(self, listener: socket.socket) -> None:
+    def _wait(self, listener: socket.socket | None) -> None:
         now = time.monotonic()
         timeout = max(0.0, min(self._due.values()) - now) if self._due else None
-        ready, _, _ = select.select([self._wake, listener.fileno(), *self._pipes], [], [], timeout)
+        callers = [] if listener is None else [listener.fileno()]
+        ready, _, _ = select.select([self._wake, *callers, *self._pipes], [], [], timeout)
         for number in [number for number, due in self._due.items() if due <= time.monotonic()]:
             del self._due[number]
             self._start(number)
         for source in ready:
-            if source == listener.fileno():
+            if listener is not None and source == listener.fileno():
                 self._serve_operator(listener)
             elif source == self._wake:
                 self._signals()

@@ -1,31 +1,29 @@
 """queued: delivers the spool to other servers and to our own accounts; signs, retries, reports.
 
-inotify on incoming/, deferred/ and held/ says that something has come or was touched; the folders
-are read at the start, after an overflow, and now and then. Only one queued works on a spool: it
-holds the lock on spool/queued.lock.
+It decides what is tried when, and what follows from the answers; its couriers deliver. Only one
+queued works on a spool: it holds the lock on spool/queued.lock.
 """
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.daemons.delivery import Courier
+from mailraven.daemons import courier
+from mailraven.daemons.arrivals import Arrivals
+from mailraven.daemons.control import Message
+from mailraven.daemons.couriers import Couriers
 from mailraven.daemons.destinations import SUSPENSION, Dispatcher
 from mailraven.daemons.flight import Flight, Job, cut_into_jobs
-from mailraven.daemons.service import DaemonSpec, Service
+from mailraven.daemons.orders import Level
+from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
-from mailraven.daemons.signing import Signatory
 from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
-from mailraven.files.lock import try_lock_file
-from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
 from mailraven.mail.errors import TemporaryError
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
@@ -36,13 +34,12 @@ from mailraven.queue.itinerary import Itinerary, itinerary, unroutable
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
-from mailraven.queue.spool import EntryGone, Folder, Listed, Spool
+from mailraven.queue.spool import EntryGone, Listed, Spool
 from mailraven.reports.tls_days import TlsLedger
 
-ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
 STARTS_LIMIT = 50  # messages looked at before sessions get their turn on the loop
-RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
+LONGEST_SLEEP = 300.0  # seconds
 LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
 LINES_LOOK = 0.2  # seconds between looks at lines whose destinations cannot be reached
 DISK_RETRY = 10.0  # seconds until a full disk is asked again
@@ -58,7 +55,6 @@ class Means:
 
     config: Config
     table: RoutingTable
-    courier: Courier
     guard: Guard
 
 
@@ -73,78 +69,35 @@ class Queue:
         self._flights: dict[QueueId, Flight] = {}
         self._lanes: Counter[str] = Counter()  # flights by lane
         self._roomy: set[str] = set()  # destinations that have finished a job
-        self._watcher = Watcher()
         self._wake = asyncio.Event()
-        self._must_scan = True
-        self._scanned = 0.0
+        self._arrivals = Arrivals(
+            self._spool,
+            self._agenda,
+            self._flights.__contains__,
+            lambda: longest_wait(float(service.config.queue.first_retry)),
+            self._wake.set,
+        )
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
-        self._signatory = Signatory(config.paths.domains, self._directory.is_local_domain)
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
         suspension = min(SUSPENSION, float(config.queue.first_retry))
-        self._dispatcher = Dispatcher(config.queue.concurrency, self._done, suspension)
+        self.couriers = Couriers()
+        self._dispatcher = Dispatcher(
+            config.queue.concurrency, self.couriers, self._done, suspension
+        )
 
     def _make_means(self, config: Config) -> Means:
         table = routing_table(config, self._directory.is_local_domain)
         resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
-        guard = Guard(config, resolver, self._ledger)
-        return Means(config, table, Courier(config, resolver, self._signatory, guard), guard)
+        return Means(config, table, Guard(config, resolver, self._ledger))
 
     # -- what there is to do -----------------------------------------------------------------------
 
-    def open(self) -> None:
-        """Take the spool: lock it, find what a dead queued left, watch it. Raises OSError."""
-        self._spool.prepare()
-        lock = os.open(
-            self._spool.root / "queued.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
-        )
-        if not try_lock_file(lock):
-            raise OSError("another queued works on this spool")
-        watched: tuple[Folder, ...] = ("incoming", "deferred")
-        with suppress(WatchesExhausted):
-            for folder in watched:
-                self._watcher.add(self._spool.folder(folder), MOVED_TO | MOVED_FROM | ATTRIB)
-        asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
-        for id in self._spool.recover():
-            self._agenda.put(Listed(id, "active", 0.0))
-        if len(self._agenda):
-            log.event("recovered", messages=len(self._agenda))
-
-    def _on_events(self) -> None:
-        """Something came, went or was touched."""
-        for event in self._watcher.read():
-            if event.path is None or event.mask & Q_OVERFLOW:
-                self._must_scan = True
-            elif QueueId(event.name) in self._flights:
-                continue  # our own doing
-            elif event.mask & MOVED_FROM:
-                self._agenda.drop(QueueId(event.name))
-            else:
-                self._look_at(event.path, event.name)
-        self._wake.set()
-
-    def _look_at(self, folder: Path, name: str) -> None:
-        listed = self._spool.find(QueueId(name))
-        if listed is not None and listed.folder == folder.name:
-            listed = self._with_a_sane_due(listed)
-            is_fresh = listed.folder == "incoming"
-            (self._agenda.put_fresh if is_fresh else self._agenda.put)(listed)
-
-    async def _scan(self) -> None:
-        """Read the folders: they are the truth."""
-        self._must_scan = False
-        found = await asyncio.to_thread(lambda: list(self._spool.entries("incoming", "deferred")))
-        for listed in found:
-            if listed.id not in self._flights:
-                self._agenda.put(self._with_a_sane_due(listed))
-
-    def _with_a_sane_due(self, listed: Listed) -> Listed:
-        """Due now when it would not be for longer than anything waits: the clock was set back."""
-        now = time.time()
-        wait = longest_wait(float(self._service.config.queue.first_retry))
-        latest = now if listed.folder == "incoming" else now + wait
-        return listed if listed.due <= latest else replace(listed, due=now)
+    async def open(self) -> None:
+        """Take the spool, and wait for couriers. Raises OSError."""
+        await self._arrivals.open()
+        await self.couriers.open(courier.socket_path(self._service.config.paths.run))
 
     async def run(self) -> None:
         """Start what is due, until cancelled; a bug costs a second, not the queue."""
@@ -157,10 +110,7 @@ class Queue:
 
     async def _turn(self) -> None:
         """Look, start what is due, sleep."""
-        now = asyncio.get_running_loop().time()
-        if self._must_scan or now - self._scanned > RESCAN:
-            self._scanned = now
-            await self._scan()
+        await self._arrivals.scan()
         self._wake.clear()
         roomy, self._roomy = self._roomy, set()
         for destination in (*roomy, *self._agenda.next_lines(LINES_LIMIT)):
@@ -190,7 +140,7 @@ class Queue:
     async def _sleep(self) -> None:
         """Until the next entry is due, or something happens."""
         due = self._agenda.next_due()
-        seconds = RESCAN if due is None else min(RESCAN, max(0.0, due - time.time()))
+        seconds = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, due - time.time()))
         if self._agenda.has_lines():
             seconds = min(seconds, LINES_LOOK)
         with suppress(TimeoutError):
@@ -247,7 +197,7 @@ class Queue:
         means = self._current_means()
         for job in jobs:
             most = means.config.queue.destination_concurrency
-            self._dispatcher.add(job, means.courier, most)
+            self._dispatcher.add(job, most)
 
     def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
@@ -297,7 +247,7 @@ class Queue:
         self._forget(id)
         if not conclusion.is_finished:
             # As it is by now: what others did to it since it waits was taken for our own doing.
-            self._look_at(self._spool.folder("deferred"), id)
+            self._arrivals.look_at(self._spool.folder("deferred"), id)
             self._wake.set()
 
     def _put_aside(self, id: QueueId) -> None:
@@ -324,6 +274,7 @@ class Queue:
             "waiting": len(self._agenda),
             "active": len(self._flights),
             **self._dispatcher.facts(),
+            **self.couriers.facts(),
             **self._means.guard.facts(),
         }
 
@@ -340,27 +291,48 @@ class Queue:
             except Exception:
                 log.exception("bug")
 
+    def set_level(self, request: Message) -> Message:
+        """The operation `loglevel`, for the couriers, too."""
+        answer = set_level(request)
+        if "error" not in answer:
+            self.couriers.say(Level(log.level()))
+        return answer
+
     async def close(self) -> None:
         """Let go: what is still under way stays in active/ for the next queued."""
-        asyncio.get_running_loop().remove_reader(self._watcher.fileno())
+        self._arrivals.close()
         await self._dispatcher.close(GRACE)
+        self.couriers.close()
         with suppress(OSError):
             await asyncio.to_thread(self._ledger.flush)
-        self._watcher.close()
 
 
 async def main(service: Service) -> None:
     """Run until told to stop."""
     queue = Queue(service)
-    queue.open()
-    service.facts = queue.facts
-    await service.ready()
+    await queue.open()
+    ending = asyncio.Event()
+    # Without processes of its own for that it delivers itself.
+    couriers = [] if service.hands else [courier.carry(service.watcher, ending, asyncio.Event())]
+    carrying = [asyncio.create_task(one) for one in couriers]
+    await queue.couriers.somebody()
     work = [asyncio.create_task(queue.run()), asyncio.create_task(queue.keep())]
+    service.facts = queue.facts
+    service.handlers["loglevel"] = queue.set_level
+    await service.ready()
     await service.stopping.wait()
     for task in work:
         task.cancel()
     await asyncio.wait(work)
+    ending.set()
     await queue.close()
+    await asyncio.gather(*carrying)
 
 
-SPEC = DaemonSpec("queued", main)
+SPEC = DaemonSpec(
+    "queued",
+    main,
+    hands=lambda config: config.queue.couriers,
+    hand=courier.main,
+    hand_name="courier",
+)

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from mailraven import __version__
 from mailraven.config.schema import Config
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons.control import Handler, Message, serve_control
-from mailraven.daemons.process import tell_starter
+from mailraven.daemons.process import name_process, tell_starter
 from mailraven.daemons.sockets import ListenSpec
 from mailraven.observe import log, metrics
 
@@ -36,15 +36,31 @@ def no_listeners(config: Config) -> list[ListenSpec]:
     return []
 
 
+def no_hands(config: Config) -> int:
+    """Most daemons do their work themselves."""
+    return 0
+
+
+async def no_hand(watcher: ConfigWatcher) -> None:
+    """What they have no process for."""
+
+
 @dataclass(frozen=True, slots=True)
 class DaemonSpec:
-    """One daemon: its coroutine `main` runs until `service.stopping` is set."""
+    """One daemon: its coroutine `main` runs until `service.stopping` is set.
+
+    `workers` are as many processes that all do the same. `hands` are processes beside the one of
+    the daemon that do what it tells them: they run `hand` and are called `hand_name`.
+    """
 
     name: str
     main: Callable[["Service"], Awaitable[None]]
     listeners: Callable[[Config], list[ListenSpec]] = no_listeners
     workers: Callable[[Config], int] = one_worker
     handlers_uids: frozenset[int] | None = None
+    hands: Callable[[Config], int] = no_hands
+    hand: Callable[[ConfigWatcher], Coroutine[None, None, None]] = no_hand
+    hand_name: str = ""
 
 
 @dataclass(slots=True)
@@ -52,13 +68,15 @@ class Service:
     """One process of a daemon, as its `main` sees it.
 
     `worker` is 0 when the daemon is a single process, else 1, 2, …; `sockets` are the listening
-    sockets by role. `handlers` may be extended before `ready()`; `facts()` adds to `status`.
+    sockets by role. `hands` is how many processes work for it. `handlers` may be extended before
+    `ready()`; `facts()` adds to `status`.
     """
 
     spec: DaemonSpec
     watcher: ConfigWatcher
     sockets: dict[str, list[socket.socket]]
     worker: int = 0
+    hands: int = 0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     handlers: dict[str, Handler] = field(default_factory=dict)
     facts: Callable[[], Message] = dict
@@ -77,12 +95,17 @@ class Service:
         number = f".{self.worker}" if self.worker else ""
         return self.config.paths.run / f"{self.spec.name}{number}.sock"
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the daemon is this process alone; else its parent talks to the system."""
+        return not self.worker and not self.hands
+
     async def ready(self) -> None:
         """Open the control socket and tell whoever started us that we serve."""
         self.handlers.setdefault("status", self._status)
         self.handlers.setdefault("reload", self._reload)
         self.handlers.setdefault("metrics", lambda request: {"text": metrics.exposition()})
-        self.handlers.setdefault("loglevel", _set_level)
+        self.handlers.setdefault("loglevel", set_level)
         # Kept: a server that nobody refers to is collected, and its socket with it.
         self._control = await serve_control(
             self.control_path, self.handlers, self.spec.handlers_uids
@@ -90,7 +113,7 @@ class Service:
         self.is_ready = True
         log.event("ready", pid=os.getpid(), worker=self.worker or None, version=__version__)
         tell_starter()
-        if not self.worker:
+        if self.is_alone:
             notify_systemd("READY=1")
 
     def _status(self, request: Message) -> Message:
@@ -110,7 +133,8 @@ class Service:
         return {"ok": not self.watcher.problems, "config_problems": list(self.watcher.problems)}
 
 
-def _set_level(request: Message) -> Message:
+def set_level(request: Message) -> Message:
+    """The operation `loglevel`: change or tell what is logged."""
     wanted = request.get("level")
     if isinstance(wanted, str) and wanted.lower() in log.LEVELS:
         log.set_level(wanted)
@@ -136,6 +160,15 @@ def serve(service: Service) -> int:
         return runner.run(_run(service))
 
 
+def serve_hand(spec: DaemonSpec, watcher: ConfigWatcher) -> int:
+    """Run one of the daemon's hands in an event loop; the process' exit code."""
+    name_process(spec.hand_name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(_log_loop_error)
+        runner.run(spec.hand(watcher))
+    return 0
+
+
 async def _run(service: Service) -> int:
     loop = asyncio.get_running_loop()
     service.started = loop.time()
@@ -155,7 +188,7 @@ async def _run(service: Service) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
-        if not service.worker:
+        if service.is_alone:
             notify_systemd("STOPPING=1")
         log.event("stopped", worker=service.worker or None)
         log.flush()

@@ -7,13 +7,16 @@ ours to sign, whatever its From says.
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from mailraven.daemons.flight import Flight
 from mailraven.mail.address import normalise_domain
 from mailraven.mail.errors import ConfigError
+from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.queue.dkim_sign import (
     BodyHash,
@@ -29,6 +32,14 @@ from mailraven.queue.entry import QueueEntry
 HEADER_LIMIT = 1 << 20  # octets of a header that is signed
 SMALL = 64 * 1024  # octets of a message that is signed on the loop itself
 SLICE = 1 << 18  # octets of a body in memory at a time
+KNOWN_SECONDS = 60.0  # a key that has gone since signs nothing for longer
+KNOWN_LIMIT = 200  # messages whose signatures are kept: one for many goes out in many jobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    fields: bytes
+    at: float
 
 
 class Signatory:
@@ -37,19 +48,27 @@ class Signatory:
     def __init__(self, domains: Path, is_local: Callable[[str], bool]) -> None:
         self._ring = KeyRing(domains)
         self._is_local = is_local
+        self._known: OrderedDict[QueueId, _Signed] = OrderedDict()
 
     async def sign(self, flight: Flight) -> bytes:
         """The DKIM-Signature fields to put before the message; b"" when it is not ours to sign.
 
-        Made once per flight. Raises OSError when the message cannot be read.
+        Raises OSError when the message cannot be read.
         """
-        if flight.entry.account is None:
+        entry = flight.entry
+        if entry.account is None:
             return b""
-        if flight.signatures is None and flight.entry.size <= SMALL:
-            flight.signatures = self._make(flight)  # under a millisecond
-        elif flight.signatures is None:
-            flight.signatures = await asyncio.to_thread(self._make, flight)  # hashes it all
-        return flight.signatures
+        known = self._known.get(entry.id)
+        if known is not None and time.time() - known.at < KNOWN_SECONDS:
+            return known.fields
+        if entry.size <= SMALL:
+            fields = self._make(flight)  # under a millisecond
+        else:
+            fields = await asyncio.to_thread(self._make, flight)  # hashes it all
+        if len(self._known) >= KNOWN_LIMIT:
+            self._known.popitem(last=False)
+        self._known[entry.id] = _Signed(fields, time.time())
+        return fields
 
     def sign_octets(self, entry: QueueEntry, message: bytes) -> bytes:
         """The same for a message that is not sent as it stands in the spool."""

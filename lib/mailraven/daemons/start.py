@@ -77,7 +77,7 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     from mailraven.config.watch import ConfigWatcher
     from mailraven.daemons.master import Master
     from mailraven.daemons.process import READY_FD, name_process, tell_starter
-    from mailraven.daemons.service import Service, notify_systemd, serve
+    from mailraven.daemons.service import Service, notify_systemd, serve, serve_hand
     from mailraven.daemons.sockets import open_listeners
 
     name_process(spec.name)
@@ -89,14 +89,17 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
         return EX_OSERR
 
     def worker(number: int) -> int:
-        return serve(Service(spec, ConfigWatcher(etc, os.environ), sockets, number))
+        watcher = ConfigWatcher(etc, os.environ)
+        if hands and number > 1:
+            return serve_hand(spec, watcher)
+        return serve(Service(spec, watcher, sockets, 0 if hands else number, hands))
 
     def all_ready() -> None:
         tell_starter()
         notify_systemd("READY=1")
 
-    count = spec.workers(config)
-    if count <= 1:
+    count, hands = spec.workers(config), spec.hands(config)
+    if count <= 1 and not hands:
         return worker(0)
     starter = os.environ.pop(READY_FD, "")
 
@@ -104,7 +107,9 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
         os.environ[READY_FD] = starter
         all_ready()
 
-    return Master(spec.name, config.paths.run, count, worker, tell).serve()
+    # A daemon with hands has the control socket itself; theirs is none.
+    listens = not hands
+    return Master(spec.name, config.paths.run, count + hands, worker, tell, listens).serve()
 
 
 def _detach(pid_file: Path, log_file: Path) -> None:
