@@ -13,7 +13,7 @@ ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
-PEERS := redis-server postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap unbound rspamd opendkim
+PEERS := redis-server postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap unbound rspamd opendkim libmail-dkim-perl
 # Clients that take too long for `make test`. (pytest drops a file whose folder it is given as well.)
 CLIENTS := thunderbird xvfb libnss3-tools
 # What other tests ask: manual pages, the units of systemd/.

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -23,6 +24,7 @@ from unit.daemons.smtp_house import (
     spooled_message,
     stranger,
 )
+from unit.senderauth.signed import dkim_result
 
 LARGE = 1 << 20  # above it a message is written to a file
 
@@ -106,3 +108,4 @@ def test_opendkim_signs_what_goes_out_and_the_signature_is_true(
     key = "".join((keys / "key.pub").read_text().splitlines()[1:-1])
     record = f"v=DKIM1; k=rsa; p={key}".encode()
     assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
+    assert dkim_result(message, (record,), now=int(time.time()) + 10).word == "pass"
