@@ -27,6 +27,7 @@ from mailraven.cli import (
     sender_lists,
     server,
     spam,
+    trace,
     verdicts,
 )
 from mailraven.mail.errors import ConfigErrors
@@ -41,6 +42,7 @@ GROUPS = (
     account,
     alias,
     queue,
+    trace,
     verdicts,
     quarantine,
     sender_lists,
