@@ -23,6 +23,7 @@ from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.entry import Answer, instant
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.spool import FOLDERS, Spool
+from mailraven.queue.wishes import Verb, Wish, apply
 from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import SmtpServer
 from unit.daemon_process import Tree, running
@@ -188,6 +189,26 @@ def test_remove_leaves_no_entry_without_its_message(tmp_path: Path) -> None:
         assert len(list(spool.entries())) <= 1
 
     assert each_step(tmp_path, one_message, work, check) >= 2
+
+
+@pytest.mark.parametrize("verb", ["fail", "route"])
+def test_an_edit_of_an_operator_leaves_the_old_text_or_the_new_one(
+    tmp_path: Path, verb: Verb
+) -> None:
+    def work(spool: Spool, _: Callable[[str], None]) -> None:
+        listed = spool.find(the_message(spool))
+        assert listed is not None
+        apply(spool, listed, Wish(verb, route="relay.example:25"), is_served=True)
+
+    def check(spool: Spool) -> None:
+        entry = spool.load(the_message(spool))
+        kinds = {(one.status, one.route) for one in entry.recipients}
+        assert kinds in (
+            {("pending", "")},
+            {("failed", "")} if verb == "fail" else {("pending", "relay.example:25")},
+        )
+
+    assert each_step(tmp_path, one_message, work, check) >= 3
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -1,28 +1,40 @@
-"""`mailraven queue list | show | retry | hold | release | remove`.
+"""`mailraven queue list | show`, and the way to `retry | hold | release | fail | drop | route`.
 
 Works on the spool's folders alone, as `ls` and `mv` would, so it needs no running queued; queued
 notices by inotify. An entry that is being delivered this moment belongs to queued.
 """
 
 import argparse
-import os
+import json
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
+from typing import TypeVar
 
-from mailraven.cli.common import load_config, say, say_json, table
+from mailraven.cli import queue_changes
+from mailraven.cli.common import load_config, say, say_json
 from mailraven.cli.config import Commands
-from mailraven.files.lock import try_lock_file
+from mailraven.cli.queue_filters import add_filters, selection_of
+from mailraven.config.schema import Config
+from mailraven.mail.headers import decode_words, first
 from mailraven.mail.types import QueueId
 from mailraven.ops.errors import OperationError
+from mailraven.ops.queue import Broken, Found, is_being_served, search
 from mailraven.queue.dsn import header_block
 from mailraven.queue.entry import BrokenEntry, QueueEntry
-from mailraven.queue.spool import FOLDERS, Folder, Listed, Spool
+from mailraven.queue.explain import clock, story, why
+from mailraven.queue.schedule import Schedule
+from mailraven.queue.spool import FOLDERS, Listed, Spool
 
 HEADER_SHOWN = 64 * 1024  # octets of a message's header that `show` reads
 ANSWER_SHOWN = 70  # characters of the last answer in a list
+PAGE = 200  # rows that are in memory at once
+HEAD = ["ID", "STATE", "AGE", "SIZE", "FROM", "TO", "NEXT TRY", "LAST ANSWER"]
 
-Change = Callable[[Spool, Listed], bool]
+T = TypeVar("T")
 
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -30,64 +42,92 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     group = commands.add_parser("queue", help="mail on its way out")
     verbs = group.add_subparsers(metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="what waits, since when, and why")
-    listing.add_argument("--state", choices=FOLDERS, help="only entries in that state")
-    listing.add_argument("--address", help="only mail from or to addresses that contain this")
+    add_filters(listing)
+    listing.add_argument("--limit", type=int, metavar="N", help="at most so many")
+    listing.add_argument("--after", default="", metavar="ID", help="those that came after that one")
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(command=_list)
-    show = verbs.add_parser("show", help="one entry with every answer, and the message's header")
+    show = verbs.add_parser("show", help="one message: every answer, the next try, and why")
     show.add_argument("id")
+    show.add_argument("--json", action="store_true")
     show.set_defaults(command=_show)
-    for name, (change, help) in _CHANGES.items():
-        verb = verbs.add_parser(name, help=help)
-        which = verb.add_mutually_exclusive_group(required=True)
-        which.add_argument("id", nargs="*", default=[], metavar="ID")
-        which.add_argument("--all", action="store_true", help="every entry that this applies to")
-        verb.set_defaults(command=_changer(name, change))
+    queue_changes.add_verbs(verbs, say_rows)
 
 
-def _spool(options: argparse.Namespace) -> Spool:
-    spool = Spool(load_config(options).paths.spool)
+def spool_of(config: Config) -> Spool:
+    """The spool, with all its folders."""
+    spool = Spool(config.paths.spool)
     spool.prepare()
     return spool
 
 
+# -- list -----------------------------------------------------------------------------------------
+
+
 def _list(options: argparse.Namespace) -> int:
-    spool = _spool(options)
-    folders: tuple[Folder, ...] = (options.state,) if options.state else FOLDERS
-    found = list(_matching(spool, folders, options.address))
-    found.sort(key=lambda pair: pair[0].due)
+    spool = spool_of(load_config(options))
+    found = search(spool, selection_of(options), time.time(), options.after)
+    page = islice(found, options.limit)
     if options.json:
-        say_json([_as_json(listed, entry) for listed, entry in found])
-        return 0
-    head = ["ID", "STATE", "AGE", "SIZE", "FROM", "TO", "NEXT TRY", "LAST ANSWER"]
-    if found:
-        say(table(head, [_row(listed, entry, time.time()) for listed, entry in found]))
-    counts = {folder: sum(1 for one, _ in found if one.folder == folder) for folder in FOLDERS}
-    say(f"{len(found)} messages: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        _say_json_list(page)
+    else:
+        counts = say_rows(page)
+        total = sum(counts.values())
+        say(f"{total} messages: " + ", ".join(f"{counts[name]} {name}" for name in FOLDERS))
     return 0
 
 
-def _matching(
-    spool: Spool, folders: tuple[Folder, ...], part: str | None
-) -> Iterator[tuple[Listed, QueueEntry]]:
-    for listed in spool.entries(*folders):
-        try:
-            entry = spool.load(listed.id)
-        except FileNotFoundError:
-            continue  # delivered while we look
-        except BrokenEntry as error:
-            say(f"{listed.id} in {listed.folder}/ cannot be read: {error}")
-            continue
-        addresses = [entry.reverse_path, *(one.address for one in entry.recipients)]
-        if not part or any(part.lower() in address.lower() for address in addresses):
-            yield listed, entry
+def _say_json_list(page: Iterable[Found | Broken]) -> None:
+    """An array that is written while the queue is read."""
+    mark = "[\n"
+    for one in page:
+        if isinstance(one, Found):
+            sys.stdout.write(mark + json.dumps(as_json(one.listed, one.entry), ensure_ascii=False))
+            mark = ",\n"
+        else:
+            sys.stderr.write(_broken_line(one) + "\n")
+    say("[]" if mark == "[\n" else "\n]")
 
 
-def _row(listed: Listed, entry: QueueEntry, now: float) -> list[str]:
-    pending = [entry.recipients[position] for position in entry.pending]
-    more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
-    answer = next((one.answer for one in pending if one.answer is not None), None)
-    text = answer.text if answer is not None else ""
+def say_rows(page: Iterable[Found | Broken]) -> Counter[str]:
+    """A table, written part by part; how many messages of each state it had."""
+    now, counts = time.time(), Counter[str]()
+    widths = [len(word) for word in HEAD]
+    is_first = True
+    for part in _batches(page):
+        good = [one for one in part if isinstance(one, Found)]
+        counts.update(one.listed.folder for one in good)
+        rows = [_row(one, now) for one in good]
+        if is_first and rows:
+            rows.insert(0, HEAD)
+            is_first = False
+        for row in rows:
+            widths = [max(width, len(word)) for width, word in zip(widths, row, strict=True)]
+        for row in rows:
+            line = "  ".join(word.ljust(size) for word, size in zip(row, widths, strict=True))
+            say(line.rstrip())
+        for one in part:
+            if isinstance(one, Broken):
+                say(_broken_line(one))
+    return counts
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, PAGE)):
+        yield batch
+
+
+def _broken_line(one: Broken) -> str:
+    return f"{one.listed.id} in {one.listed.folder}/ cannot be read: {one.problem}"
+
+
+def _row(found: Found, now: float) -> list[str]:
+    listed, entry = found.listed, found.entry
+    meant = [entry.recipients[position] for position in found.positions]
+    more = f" and {len(meant) - 1} more" if len(meant) > 1 else ""
+    answer = next((one.answer for one in meant if one.answer is not None), None)
+    text = answer.text if answer is not None else entry.hold
     cut = text if len(text) <= ANSWER_SHOWN else text[: ANSWER_SHOWN - 1] + "…"
     return [
         listed.id,
@@ -95,9 +135,9 @@ def _row(listed: Listed, entry: QueueEntry, now: float) -> list[str]:
         duration(now - entry.received.timestamp()),
         str(entry.size),
         f"<{entry.reverse_path}>",
-        (pending[0].address + more) if pending else "-",
+        (meant[0].address + more) if meant else "-",
         _next_try(listed, now),
-        cut,
+        printable(cut),
     ]
 
 
@@ -119,7 +159,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
-def _as_json(listed: Listed, entry: QueueEntry) -> dict[str, object]:
+def printable(text: str) -> str:
+    """Words of strangers without what could move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def as_json(listed: Listed, entry: QueueEntry) -> dict[str, object]:
+    """What programs are told of a message."""
     return {
         "id": listed.id,
         "state": listed.folder,
@@ -130,94 +176,81 @@ def _as_json(listed: Listed, entry: QueueEntry) -> dict[str, object]:
         "attempts": entry.attempts,
         "reverse_path": entry.reverse_path,
         "account": entry.account,
+        "hold": entry.hold,
         "recipients": [
             {
                 "address": one.address,
                 "status": one.status,
+                "attempts": one.attempts,
+                "route": one.route,
                 "remote": one.answer.remote if one.answer else "",
+                "stage": one.answer.stage if one.answer else "",
+                "heard": one.answer.heard if one.answer else False,
                 "answer": one.answer.text if one.answer else "",
+                "at": one.answer.at.isoformat() if one.answer and one.answer.at else None,
             }
             for one in entry.recipients
         ],
     }
 
 
+# -- show -----------------------------------------------------------------------------------------
+
+
 def _show(options: argparse.Namespace) -> int:
-    spool = _spool(options)
-    listed = _find(spool, options.id)
-    path = spool.folder(listed.folder) / listed.id
-    say(f"# {path}")
-    say(path.read_text(errors="replace").rstrip())
-    message = spool.message_path(listed.id)
-    say(f"# {message}")
-    with message.open("rb") as file:
-        header = header_block(file.read(HEADER_SHOWN))
-    say(header.decode(errors="replace").replace("\r\n", "\n").rstrip())
+    config = load_config(options)
+    spool = spool_of(config)
+    listed = spool.find(QueueId(options.id))
+    if listed is None:
+        raise OperationError(
+            f"there is no message {options.id} in the queue (delivered, or never here)"
+        )
+    try:
+        entry = spool.load(listed.id)
+    except BrokenEntry as error:
+        raise OperationError(
+            f"{spool.folder(listed.folder) / listed.id} cannot be read: {error}"
+        ) from None
+    queue = config.queue
+    schedule = Schedule(float(queue.first_retry), float(queue.lifetime), float(queue.delay_notice))
+    reason = why(entry, listed.folder, listed.due, schedule)
+    served = is_being_served(spool)
+    if options.json:
+        say_json({**as_json(listed, entry), "why": reason, "queued_runs": served})
+        return 0
+    header = _header(spool, listed.id)
+    say("\n".join(_facts(listed, entry, header)))
+    say(reason if served else f"{reason} No queued runs: nothing happens until it does.")
+    for one in entry.recipients:
+        say("")
+        say("\n".join(map(printable, story(one))))
+    say(f"\n{spool.folder(listed.folder) / listed.id}\n{spool.message_path(listed.id)}\n")
+    lines = header.decode(errors="replace").replace("\r\n", "\n").rstrip().split("\n")
+    say("\n".join(printable(line.expandtabs()) for line in lines))
     return 0
 
 
-def _find(spool: Spool, id: str) -> Listed:
-    listed = spool.find(QueueId(id))
-    if listed is None:
-        raise OperationError(f"there is no message {id} in the queue (delivered, or never here)")
-    return listed
+def _facts(listed: Listed, entry: QueueEntry, header: bytes) -> Iterator[str]:
+    now = time.time()
+    facts = {
+        "id": f"{entry.id}, trace {entry.trace}",
+        "from": f"<{entry.reverse_path}>" + (f", account {entry.account}" if entry.account else ""),
+        "message-id": printable(decode_words(first(header, b"message-id") or b"")),
+        "size": f"{entry.size} octets",
+        "came": f"{clock(entry.received)}, {duration(now - entry.received.timestamp())} ago",
+        "state": listed.folder,
+        "next try": _next_try(listed, now),
+    }
+    if listed.folder == "deferred" and listed.due > now:
+        facts["next try"] += f", {clock(datetime.fromtimestamp(listed.due, UTC))}"
+    for name, value in facts.items():
+        if value:
+            yield f"{name + ':':<12}{value}"
 
 
-def _changer(name: str, change: Change) -> Callable[[argparse.Namespace], int]:
-    """The command that applies `change` to the entries that the user named."""
-
-    def command(options: argparse.Namespace) -> int:
-        spool = _spool(options)
-        if options.all:
-            done = sum(change(spool, listed) for listed in list(spool.entries(*_APPLIES[name])))
-            say(f"{name}: {done} messages")
-            return 0
-        for id in options.id:
-            listed = _find(spool, id)
-            if listed.folder == "active" and _is_served(spool):
-                raise OperationError(f"{id} is being delivered right now; try again in a moment")
-            if not change(spool, listed):
-                raise OperationError(f"{id} is {listed.folder}: nothing to {name}")
-        return 0
-
-    return command
-
-
-def _is_served(spool: Spool) -> bool:
-    """Whether a queued works on the spool; without one, active/ is only what it left behind."""
-    lock = os.open(spool.root / "queued.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+def _header(spool: Spool, id: QueueId) -> bytes:
     try:
-        return not try_lock_file(lock)
-    finally:
-        os.close(lock)
-
-
-def _retry(spool: Spool, listed: Listed) -> bool:
-    return spool.retry(listed.id)
-
-
-def _hold(spool: Spool, listed: Listed) -> bool:
-    return listed.folder != "held" and spool.hold(listed.id, listed.folder)
-
-
-def _release(spool: Spool, listed: Listed) -> bool:
-    return spool.release(listed.id)
-
-
-def _remove(spool: Spool, listed: Listed) -> bool:
-    return spool.remove(listed.id, listed.folder)
-
-
-_CHANGES: dict[str, tuple[Change, str]] = {
-    "retry": (_retry, "try deferred mail again now"),
-    "hold": (_hold, "keep mail in the queue until it is released"),
-    "release": (_release, "let held mail go on"),
-    "remove": (_remove, "delete mail; nobody is told"),
-}
-
-_APPLIES: dict[str, tuple[Folder, ...]] = {
-    "retry": ("deferred",),
-    "hold": ("incoming", "deferred"),
-    "release": ("held",),
-    "remove": ("incoming", "deferred", "held"),
-}
+        with spool.message_path(id).open("rb") as file:
+            return header_block(file.read(HEADER_SHOWN))
+    except FileNotFoundError:
+        return b"(the message is gone)"

@@ -18,6 +18,7 @@ from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.spool import Folder, Listed, Spool
+from mailraven.queue.wishes import fulfil_all_noted
 
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
 RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
@@ -58,6 +59,7 @@ class Arrivals:
             for folder in watched:
                 self._watcher.add(self._spool.folder(folder), MOVED_TO | MOVED_FROM | ATTRIB)
         asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
+        fulfil_all_noted(self._spool)
         for id in self._spool.recover():
             self._agenda.put(Listed(id, "active", 0.0))
         if len(self._agenda):

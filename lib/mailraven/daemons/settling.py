@@ -10,10 +10,11 @@ from mailraven.daemons.flight import Flight
 from mailraven.observe import log, metrics
 from mailraven.observe.trace import new_trace
 from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
-from mailraven.queue.entry import QueuedRecipient, QueueEntry, instant
+from mailraven.queue.entry import BrokenEntry, QueuedRecipient, QueueEntry, instant
 from mailraven.queue.progress import Attempt, Conclusion, Report, conclude, reported
 from mailraven.queue.schedule import Schedule
 from mailraven.queue.spool import Spool
+from mailraven.queue.wishes import fulfil_noted
 
 HEADER_LIMIT = 64 * 1024  # octets of an original's header that a report brings back
 
@@ -45,7 +46,20 @@ def settle(flight: Flight, config: Config) -> Conclusion:
     else:
         with flight.spool.deferring(conclusion.entry):
             _report(flight, conclusion, config)
+    _fulfil_wish(flight)
     return conclusion
+
+
+def _fulfil_wish(flight: Flight) -> None:
+    """What an operator wanted of the message while it was under way; the attempt stands anyhow."""
+    id = flight.entry.id
+    try:
+        wish = fulfil_noted(flight.spool, id)
+    except (OSError, BrokenEntry) as error:
+        log.event("wish-failed", level="error", queue_id=id, error=str(error))
+        return
+    if wish is not None:
+        log.event("wish", trace=flight.entry.trace, queue_id=id, verb=wish.verb)
 
 
 def _report(flight: Flight, conclusion: Conclusion, config: Config) -> None:

@@ -4,12 +4,14 @@
     spool/active/ID     being delivered right now     (only queued moves entries in and out)
     spool/deferred/ID   waits; the file's modification time is the time of the next try
     spool/held/ID       waits for an operator
+    spool/wishes/ID     what an operator wants of an entry in active/ (queue/wishes.py)
     spool/msg/ID        the message itself, CRLF line ends, from the first header octet to the last
 
 The file holds the envelope, when and by whom the message came, and for every recipient how far it
 is and what the other side last said, word for word. Times are UTC as in RFC 3339. An entry moves
 between folders by rename alone, so it is in exactly one of them at any time; its text changes only
-in `active/`, at once or not at all. `touch deferred/ID` is therefore a valid "try again now".
+in `active/` and, by an operator's wish, in `held/`, at once or not at all. `touch deferred/ID` is
+therefore a valid "try again now".
 """
 
 from dataclasses import dataclass, replace
@@ -57,7 +59,8 @@ class Answer:
 class QueuedRecipient:
     """One recipient: what the envelope said, and how far it is.
 
-    `reported` says that the sender has heard of the final `status`, or needs not.
+    `reported` says that the sender has heard of the final `status`, or needs not. `route` is
+    "host:port", or the name of a smarthost, that an operator chose, "" for the usual way.
     """
 
     address: str
@@ -67,11 +70,15 @@ class QueuedRecipient:
     attempts: int = 0
     answer: Answer | None = None
     reported: bool = False
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """One message for one or more recipients, as in the file of that name."""
+    """One message for one or more recipients, as in the file of that name.
+
+    `hold` says why a message was put into held/ when that was not an operator's wish.
+    """
 
     id: QueueId
     trace: TraceId
@@ -89,6 +96,7 @@ class QueueEntry:
     account: str | None = None
     attempts: int = 0
     delay_noticed: bool = False
+    hold: str = ""
 
     @property
     def pending(self) -> tuple[int, ...]:

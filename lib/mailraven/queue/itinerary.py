@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mailraven.config.directory import WayOut
-from mailraven.mail.address import split_address
+from mailraven.mail.address import normalise_domain, split_address
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.queue.entry import Answer, QueueEntry, bounded, instant
 from mailraven.queue.progress import Attempt
@@ -16,14 +16,27 @@ def itinerary(entry: QueueEntry, table: RoutingTable, way_out: WayOut, now: floa
     """The next hop of each pending recipient, or what becomes of one who has none."""
     found: Itinerary = {}
     for position in entry.pending:
-        _, domain = split_address(entry.recipients[position].address)
+        recipient = entry.recipients[position]
+        _, domain = split_address(recipient.address)
         try:
-            hop = next_hop(table, domain, way_out)
+            hop = next_hop(*_detour(table, domain, way_out, recipient.route))
         except (PermanentError, TemporaryError) as error:
             found[position] = unroutable(error, now)
             continue
         found[position] = _demanding(hop) if entry.require_tls else hop
     return found
+
+
+def _detour(
+    table: RoutingTable, domain: str, way_out: WayOut, route: str
+) -> tuple[RoutingTable, str, WayOut]:
+    """What `next_hop` is asked: as if the configuration said what an operator wants of a recipient,
+    "host:port" or the name of a smarthost. Our own accounts stay ours."""
+    if not route:
+        return table, domain, way_out
+    if ":" in route:
+        return replace(table, routes={normalise_domain(domain): route}), domain, way_out
+    return replace(table, routes={}), domain, replace(way_out, smarthost=route)
 
 
 def _demanding(hop: NextHop) -> NextHop:

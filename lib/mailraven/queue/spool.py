@@ -52,7 +52,7 @@ class Listed:
 
 
 class Spool:
-    """The folder `root` with incoming/ active/ deferred/ held/ msg/."""
+    """The folder `root` with incoming/ active/ deferred/ held/ wishes/ msg/."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -63,7 +63,7 @@ class Spool:
     def prepare(self) -> None:
         """Make the folders that are missing."""
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (self.root, *(self.root / name for name in (*FOLDERS, "msg"))):
+        for folder in (self.root, *(self.root / name for name in (*FOLDERS, "wishes", "msg"))):
             folder.mkdir(0o750, exist_ok=True)
 
     def folder(self, name: Folder | Literal["msg"]) -> Path:
@@ -264,13 +264,30 @@ class Spool:
 
     # -- an operator's wishes ----------------------------------------------------------------------
 
+    def rewrite(self, entry: QueueEntry) -> None:
+        """Let the text of a held entry be another; its owner stays. Raises OSError."""
+        place = self.root / "held" / entry.id
+        aside = self.root / "held" / f".{entry.id}~"
+        self._forget(aside)
+        try:
+            _write_durably(aside, encode_entry(entry))
+            keep_owner(aside, place)
+            aside.rename(place)
+        except BaseException:
+            self._forget(aside)
+            raise
+
     def hold(self, id: QueueId, folder: Folder) -> bool:
         """Take a waiting entry out of the way; False when it is no longer in `folder`."""
         return self._move(id, folder, "held")
 
     def release(self, id: QueueId) -> bool:
         """Let a held entry go on, due at once; False when it is not in held/."""
-        return self._due_now(id, "held") and self._move(id, "held", "deferred")
+        return self._due_now(id, "held") and self.put_back(id)
+
+    def put_back(self, id: QueueId) -> bool:
+        """Let a held entry wait again, until the time of its file."""
+        return self._move(id, "held", "deferred")
 
     def retry(self, id: QueueId) -> bool:
         """Make a waiting entry due at once; False when it is not in deferred/."""
@@ -315,6 +332,13 @@ class Spool:
         for path in paths:
             with suppress(OSError):
                 path.unlink()
+
+
+def keep_owner(new: Path, old: Path) -> None:
+    """Let `new` belong to the owner of `old`: what root writes, daemons have to read."""
+    if os.geteuid() == 0:
+        status = old.stat()
+        os.chown(new, status.st_uid, status.st_gid)
 
 
 def _remove_asides(folder: Path, older_than: float) -> None:

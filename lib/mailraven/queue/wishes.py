@@ -1,0 +1,208 @@
+"""What an operator wants of messages: done at once to those that wait, noted for those under way.
+
+    spool/wishes/ID   {"verb": "hold", "recipients": [], "route": ""}
+
+A message that waits is changed by renames, and its text only in held/, where no queued looks: a
+crash in between leaves it there, whole. One that is being delivered belongs to queued, which
+fulfils the wish when the attempt has ended and the message still waits. All of it works on folders
+alone, so it is the same with one queued, with many processes of it, and with none. Synchronous.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+
+from mailraven.files.atomic import write_all
+from mailraven.mail.types import QueueId
+from mailraven.queue.entry import Answer, BrokenEntry, QueuedRecipient, QueueEntry, instant
+from mailraven.queue.names import is_queue_id
+from mailraven.queue.spool import Listed, Spool, keep_owner
+
+Verb = Literal["retry", "hold", "release", "fail", "drop", "route"]
+
+Result = Literal["done", "noted", "none", "gone"]
+"""Done; noted for when the attempt under way has ended; nothing to do; the message is gone."""
+
+GIVEN_UP = "the operator of this server has given the message up"
+DROPPED = "the operator of this server has removed this recipient"
+EDITS: tuple[Verb, ...] = ("fail", "drop", "route")  # those that change the text of an entry
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be done with a message, or with those pending `recipients` of it (all of them when
+    empty). `route` is "host:port" or the name of a smarthost, or "" for the usual way."""
+
+    verb: Verb
+    recipients: tuple[str, ...] = ()
+    route: str = ""
+
+
+def apply(spool: Spool, listed: Listed, wish: Wish, *, is_served: bool) -> Result:
+    """Fulfil the wish, or note it where a queued (`is_served`) delivers the message right now.
+
+    Raises BrokenEntry, for a text that cannot be understood, and OSError.
+    """
+    if listed.folder == "active" and is_served:
+        return _note(spool, listed.id, wish)
+    return "done" if _fulfil(spool, listed, wish) else "none"
+
+
+def fulfil_noted(spool: Spool, id: QueueId) -> Wish | None:
+    """Do what was noted for a message whose attempt has ended; the wish, if there was one and the
+    message still waits. Raises BrokenEntry, OSError.
+    """
+    wish = _take(spool, id)
+    listed = spool.find(id) if wish is not None else None
+    if wish is None or listed is None or not _fulfil(spool, listed, wish):
+        return None
+    return wish
+
+
+def fulfil_all_noted(spool: Spool) -> None:
+    """Do what was noted when a queued died; only as the one queued, before it claims anything."""
+    with os.scandir(spool.root / "wishes") as listing:
+        names = [item.name for item in listing]
+    for name in names:
+        if is_queue_id(name):
+            with suppress(BrokenEntry):  # it is in held/ now
+                fulfil_noted(spool, QueueId(name))
+        else:
+            with suppress(OSError):
+                (spool.root / "wishes" / name).unlink()
+
+
+# -- noting ---------------------------------------------------------------------------------------
+
+
+def _note(spool: Spool, id: QueueId, wish: Wish) -> Result:
+    if wish.verb in ("retry", "release"):  # it goes on anyhow, once nobody wants it held
+        return "done" if _take(spool, id) is not None else "none"
+    path = spool.root / "wishes" / id
+    aside = path.with_name(f".{id}.{os.getpid()}~")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        write_all(fd, msgspec.json.encode(wish))
+    finally:
+        os.close(fd)
+    keep_owner(aside, spool.root)
+    aside.rename(path)
+    now = spool.find(id)
+    if now is not None and now.folder == "active":
+        return "noted"
+    if _take(spool, id) is None:
+        return "noted"  # the attempt ended this moment, and queued saw it
+    if now is None:
+        return "gone"
+    return "done" if _fulfil(spool, now, wish) else "none"
+
+
+def _take(spool: Spool, id: QueueId) -> Wish | None:
+    """The noted wish, which is nobody else's then."""
+    path = spool.root / "wishes" / id
+    mine = path.with_name(f".{id}.{os.getpid()}.taken~")
+    try:
+        path.rename(mine)
+        text = mine.read_bytes()
+        mine.unlink()
+        return _decoder.decode(text)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+# -- fulfilling -----------------------------------------------------------------------------------
+
+
+def _fulfil(spool: Spool, listed: Listed, wish: Wish) -> bool:
+    """Change a message that nobody delivers; False when there was nothing to change."""
+    id, folder = listed.id, listed.folder
+    match wish.verb:
+        case "retry":
+            return spool.retry(id)
+        case "hold":
+            return folder != "held" and spool.hold(id, folder)
+        case "release":
+            return spool.release(id)
+        case "drop" if not wish.recipients:
+            return spool.remove(id, folder)
+        case "route":
+            return _edit(spool, listed, wish, _routed(wish.route))
+        case "fail":
+            return _edit(spool, listed, wish, _failed)
+        case "drop":
+            return _edit(spool, listed, wish, _dropped)
+
+
+Change = Callable[[QueuedRecipient], QueuedRecipient]
+
+
+def _edit(spool: Spool, listed: Listed, wish: Wish, change: Change) -> bool:
+    """Change recipients; then the message waits, due at once, or is held still."""
+    id, was_held = listed.id, listed.folder == "held"
+    with _alone(spool):
+        if not was_held and not spool.hold(id, listed.folder):
+            return False
+        entry = spool.load(id)  # raises BrokenEntry: then held/ is where it belongs
+        changed = _changed(entry, wish, change)
+        if changed is not None:
+            spool.rewrite(changed)
+        if changed is not None and not _has_business(changed):
+            spool.remove(id, "held")
+        elif not was_held or (changed is not None and not changed.pending):
+            spool.put_back(id)  # what is given up leaves held/, too: its sender is to hear of it
+    return changed is not None
+
+
+def _has_business(entry: QueueEntry) -> bool:
+    """Whether anybody still has to get the message, or to hear of it."""
+    return any(one.status == "pending" or not one.reported for one in entry.recipients)
+
+
+@contextmanager
+def _alone(spool: Spool) -> Iterator[None]:
+    """One edit at a time: two of one message would lose the first."""
+    fd = os.open(spool.folder("held"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _changed(entry: QueueEntry, wish: Wish, change: Change) -> QueueEntry | None:
+    """The entry with its recipients changed as far as the wish means them; None when it is none."""
+    meant = [n for n in entry.pending if _means(wish, entry.recipients[n])]
+    changes = {n: change(entry.recipients[n]) for n in meant}
+    changed = entry.with_recipients(changes)
+    return changed if changed != entry else None
+
+
+def _means(wish: Wish, one: QueuedRecipient) -> bool:
+    return not wish.recipients or one.address in wish.recipients
+
+
+def _routed(route: str) -> Change:
+    return lambda one: replace(one, route=route)
+
+
+def _failed(one: QueuedRecipient) -> QueuedRecipient:
+    """The last answer stays: the sender is to read what the other side said."""
+    answer = one.answer or _own_words(GIVEN_UP)
+    return replace(one, status="failed", answer=answer)
+
+
+def _dropped(one: QueuedRecipient) -> QueuedRecipient:
+    return replace(one, status="failed", answer=_own_words(DROPPED), reported=True)
+
+
+def _own_words(text: str) -> Answer:
+    return Answer(text, "5.0.0", "", "queue", heard=False, at=instant(time.time()))
+
+
+_decoder = msgspec.json.Decoder(Wish)

@@ -1,0 +1,59 @@
+"""Where each recipient of a message goes, when an operator has said so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailraven.config.directory import WayOut
+from mailraven.config.smarthosts import Smarthost
+from mailraven.mail.types import QueueId, TraceId
+from mailraven.queue.entry import QueuedRecipient, QueueEntry, instant
+from mailraven.queue.itinerary import itinerary
+from mailraven.queue.routing import NextHop, RoutingTable
+
+TABLE = RoutingTable(
+    "mx.ours.example",
+    lambda domain: domain == "ours.example",
+    Path("/run/lmtp.sock"),
+    routes={"fixed.example": "fixed-relay.example:26"},
+    smarthosts={"press": Smarthost("press", "press.example:587", "us")},
+    tls={"secret.example": "verified"},
+)
+
+
+def hop_for(address: str, route: str, way_out: WayOut | None = None) -> NextHop:
+    one = QueuedRecipient(address, route=route)
+    other = replace(one, address="other@example.net", route="")
+    entry = QueueEntry(
+        QueueId("1m82nfmwap2ty"), TraceId("t"), "", (one, other), instant(0), instant(0), 1
+    )
+    found = itinerary(entry, TABLE, way_out or WayOut(), 0.0)
+    assert found[1] == itinerary(entry, TABLE, way_out or WayOut(), 0.0)[1]
+    hop = found[0]
+    assert isinstance(hop, NextHop)
+    return hop
+
+
+@pytest.mark.parametrize(
+    ("address", "route", "expected"),
+    [
+        ("bob@example.net", "", ("mx", "example.net", 25)),
+        ("bob@example.net", "relay.example:2525", ("host", "relay.example", 2525)),
+        ("bob@fixed.example", "relay.example:2525", ("host", "relay.example", 2525)),
+        ("bob@fixed.example", "mx", ("mx", "fixed.example", 25)),
+        ("bob@example.net", "press", ("host", "press.example", 587)),
+        ("bob@ours.example", "relay.example:2525", ("lmtp", "local", 25)),
+    ],
+)
+def test_an_operator_chooses_the_next_hop_of_one_recipient(
+    address: str, route: str, expected: tuple[str, str, int]
+) -> None:
+    hop = hop_for(address, route)
+    assert (hop.kind, hop.host, hop.port) == expected
+
+
+def test_a_detour_has_no_password_and_the_tls_that_the_domain_must_have() -> None:
+    hop = hop_for("bob@secret.example", "relay.example:2525", WayOut(smarthost="press"))
+    assert (hop.tls, hop.user) == ("verified", "")
+    assert hop_for("bob@example.net", "press").user == "us"
