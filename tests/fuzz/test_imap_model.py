@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ FULL = 40  # messages from which on expunging is preferred
 FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft", "$one", "$two"]
 NEWS = "(UID FLAGS MODSEQ BODY.PEEK[HEADER.FIELDS (SUBJECT)])"
 OLD_NEWS = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])"
+Told = tuple[int | None, Flags | None]
 TRIES = 200  # of NOOP, until inotify has told of another program's work
 
 
@@ -50,6 +52,7 @@ class World:
         self.models = {"INBOX": Model(), "Archive": Model()}
         self.folders = {"INBOX": self.maildir, "Archive": self.maildir / ".Archive"}
         self.count = 0
+        self.story: deque[str] = deque(maxlen=20)
         self.clients = [self.client(demo, number) for number in range(SESSIONS)]
         self.keep, self.thin, self.foreign = self.steps()
 
@@ -79,7 +82,9 @@ class World:
         full = len(self.model(client).messages) > FULL
         kinds = [self.keep, self.thin, self.foreign]
         [kind] = self.dice.choices(kinds, [80, 200 if full else 6, 6])
-        self.dice.choice(kind)(client)
+        step = self.dice.choice(kind)
+        self.story.append(f"{step.__name__} by {self.clients.index(client)} in {client.box}")
+        step(client)
 
     # What is sent, chosen, and known
 
@@ -141,9 +146,24 @@ class World:
             truth = [(uid, model.messages[uid].flags) for uid in model.uids]
             if told == truth and not model.pending:
                 break
-            assert left and client.must_settle, (client.box, told, truth, model.pending)
+            assert left and client.must_settle, self.difference(client, told, truth)
         client.must_settle = False
         model.unsettled.clear()
+
+    def difference(self, client: Client, told: list[Told], truth: list[Told]) -> str:
+        """What a client was told wrongly, what others know, and what the folder says."""
+        model, folder = self.model(client), self.folders[client.box]
+        wrong = [pair for pair in told if pair not in truth]
+        right = [pair for pair in truth if pair not in told]
+        lines = [f"{client.box}: told {wrong}, true is {right}; pending {model.pending}"]
+        lines.append(f"unsettled {model.unsettled}, session {self.clients.index(client)}")
+        for number, one in enumerate(self.clients):
+            if one.box == client.box:
+                lines.append(f"session {number}: {one.must_settle=} {one.known()}")
+        lines.append(f"new/: {os.listdir(folder / 'new')}")
+        lines.append(f"cur/: {sorted(os.listdir(folder / 'cur'))}")
+        lines += (folder / "mailraven.journal").read_text().splitlines()[-20:]
+        return "\n".join([*lines, "the last steps:", *self.story])
 
     # Steps that change nothing
 

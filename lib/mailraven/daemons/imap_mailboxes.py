@@ -20,8 +20,8 @@ from mailraven.mail.errors import PermanentError
 from mailraven.mail.identity import mailbox_id
 from mailraven.store import account as folders
 from mailraven.store.errors import NoSuchMailbox
-from mailraven.store.mailstore import StatusCounts
 from mailraven.store.names import canonical
+from mailraven.store.status import StatusCounts
 
 # RFC 6154 §2 without \All and \Flagged, whose messages lie in other mailboxes.
 SPECIAL_USES = {

@@ -11,7 +11,7 @@ from mailraven.imap.commands import Copy, Expunge, Store
 from mailraven.imap.errors import Refusal
 from mailraven.imap.sequence import place_of, set_wire
 from mailraven.mail.errors import PeerError
-from mailraven.mail.flags import SYSTEM_FLAGS
+from mailraven.mail.flags import DELETED, SYSTEM_FLAGS
 from mailraven.store.errors import NoSuchMailbox
 from mailraven.store.mailbox import Mailbox
 
@@ -135,11 +135,11 @@ def _copyuid(target: Mailbox, pairs: Sequence[tuple[int, int]]) -> bytes:
 async def expunge(session: Session, request: Expunge) -> bytes:
     """EXPUNGE, and UID EXPUNGE of some (RFC 4315 §2.1)."""
     selected = writable(session)
-    uids = deleted_uids(selected)
+    uids = await deleted_uids(selected)
     if request.uids is not None:
         named = set(selected.uids(selected.places(request.uids, by_uid=True)))
         uids = [uid for uid in uids if uid in named]
-    await selected.mailbox.expunge(uids)
+    await selected.mailbox.expunge(uids, only=DELETED)
     return await _highest(session) + b"expunged" if uids else b"expunged"
 
 

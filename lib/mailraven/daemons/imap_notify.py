@@ -34,8 +34,8 @@ from mailraven.imap.metadata import SetMetadata, names_line
 from mailraven.imap.notify_grammar import bad_events, events_of, selected_group
 from mailraven.imap.responses import status_line
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.store.mailstore import StatusCounts
 from mailraven.store.noticing import Follower, Notice
+from mailraven.store.status import StatusCounts
 
 WATCHED_LIMIT = 20_000  # mailboxes of one session
 WAITING_LIMIT = 1 << 20  # octets that a client has not read; above it, it is told no more

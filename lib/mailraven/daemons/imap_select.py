@@ -7,7 +7,7 @@ from mailraven.daemons.imap_selected import Selected, deleted_uids, flags_lines
 from mailraven.daemons.imap_session import Session
 from mailraven.imap.commands import Select
 from mailraven.imap.view import View
-from mailraven.mail.flags import SEEN, FlagNames
+from mailraven.mail.flags import DELETED, SEEN, FlagNames
 from mailraven.mail.identity import mailbox_id
 from mailraven.store.mailbox import Mailbox
 
@@ -85,7 +85,7 @@ async def close(session: Session) -> bytes:
     """CLOSE: expunge without a word, then leave. An EXAMINEd mailbox is only left."""
     selected = session.mailbox()
     if not selected.read_only:
-        await selected.mailbox.expunge(deleted_uids(selected))
+        await selected.mailbox.expunge(await deleted_uids(selected), only=DELETED)
     await session.deselect()
     return b"closed"
 

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress
@@ -18,6 +19,7 @@ from mailraven.imap.sequence import (
 from mailraven.imap.view import News, View
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.mail.flags import DELETED, RECENT, FlagNames
+from mailraven.store.errors import StoreFull
 from mailraven.store.mailbox import Mailbox
 
 SYSTEM_FLAG_WORDS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
@@ -168,9 +170,11 @@ def flags_lines(selected: Selected) -> bytes:
     return b"* FLAGS (%b)\r\n* OK [PERMANENTFLAGS (%b)] flags kept\r\n" % (words, permanent)
 
 
-def deleted_uids(selected: Selected) -> list[int]:
-    """UIDs with \\Deleted that the client knows; what came later is not meant."""
+async def deleted_uids(selected: Selected) -> list[int]:
+    """UIDs with \\Deleted, whoever set it, that the client knows; what came later is not meant."""
     mailbox, view = selected.mailbox, selected.view
+    with suppress(StoreFull):  # then most of all
+        await mailbox.refresh()
     known = view.uids[view.exists - 1] if view.exists else 0
     deleted = compress(mailbox.uids, [mask & DELETED for mask in mailbox.masks])
     return [uid for uid in deleted if uid <= known]

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailraven.mail.flags import KEYWORDS, ON_DISK, suffix_of
@@ -19,6 +19,7 @@ from mailraven.mail.identity import copied
 from mailraven.store.change import expunge
 from mailraven.store.folder import MailboxFolder, in_thread, slices
 from mailraven.store.journal import arrival_line, together_line
+from mailraven.store.keywords import bits_of, give_letters, used_in
 from mailraven.store.maildir import copy_file, make_crlf, new_base, write_message
 from mailraven.store.state import Arrival
 from mailraven.store.usage import add_usage
@@ -138,7 +139,7 @@ def unheard(_done: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """From `source` to `target`; `keywords` translates the keyword bits of one into the other's.
+    """From `source` to `target`.
 
     With `moving` the files are renamed and the source expunges, else they are linked; where the
     file system can do neither they are copied.
@@ -146,17 +147,31 @@ class Transfer:
 
     source: MailboxFolder
     target: MailboxFolder
-    keywords: dict[int, int]
     moving: bool
     progress: Progress
+    masks: dict[int, int] = field(default_factory=dict)  # what mask_of has found so far
 
     def mask_of(self, mask: int) -> int:
-        """The flags of the source as the target's letters say them."""
-        translated = mask & ON_DISK & ~KEYWORDS
-        for here, there in self.keywords.items():
-            if mask & here:
-                translated |= there
-        return translated
+        """The flags of the source as the target's letters say them. With the target's lock.
+
+        A keyword that another session has set a moment ago may need a letter in the target.
+        """
+        there = self.masks.get(mask)
+        if there is None:
+            words = used_in([mask], self.source.state.keywords)
+            give_letters(self.target, words)
+            there = mask & ON_DISK & ~KEYWORDS | bits_of(words, self.target.state.keywords)
+            self.masks[mask] = there
+        return there
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """The source's message `old`, in the file `path` by now, is to become `message`."""
+
+    old: int
+    path: str
+    message: Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,33 +208,33 @@ async def _copy(way: Transfer, uids: Sequence[int]) -> list[tuple[int, int]]:
         await target.reserve(len(uids))
         modseq, first = state.highest_modseq + 1, state.uid_next
         plan = await _plan(way, uids)
-        names = [message.base + suffix_of(message.mask) for _, message in plan]
+        messages = [item.message for item in plan]
+        names = [message.base + suffix_of(message.mask) for message in messages]
         try:
             if len(plan) > 1:
                 target.write([together_line(names)])
-            if not await _link_all(way, [uid for uid, _ in plan], names):
+            if not await _link_all(way, [item.path for item in plan], names):
                 target.take_back(names)
                 return []
-            messages = [message for _, message in plan]
             lines = [arrival_line(new, modseq, one) for new, one in enumerate(messages, first)]
             target.write(lines)
         except BaseException:
             target.take_back(names)
             raise
     add_usage(target.account, sum(message.size for message in messages), len(messages))
-    return [(uid, new) for new, (uid, _) in enumerate(plan, first)]
+    return [(item.old, new) for new, item in enumerate(plan, first)]
 
 
-async def _plan(way: Transfer, uids: Sequence[int]) -> list[tuple[int, Arrival]]:
+async def _plan(way: Transfer, uids: Sequence[int]) -> list[_Planned]:
     """What becomes of those of the messages `uids` that are there."""
-    plan: list[tuple[int, Arrival]] = []
+    plan: list[_Planned] = []
     for part in slices(uids):
-        plan += [pair for pair in (_planned(way, uid) for uid in part) if pair is not None]
+        plan += [item for item in (_planned(way, uid) for uid in part) if item is not None]
         await asyncio.sleep(0)
     return plan
 
 
-def _planned(way: Transfer, uid: int) -> tuple[int, Arrival] | None:
+def _planned(way: Transfer, uid: int) -> _Planned | None:
     """What the message `uid` becomes in the target; None if it is gone."""
     state = way.source.state
     at = state.place(uid)
@@ -227,18 +242,18 @@ def _planned(way: Transfer, uid: int) -> tuple[int, Arrival] | None:
         return None
     size, mask = state.sizes[at], way.mask_of(state.masks[at])
     base = copied(new_base(size), state.bases[at])
-    return uid, Arrival(base, mask, size, state.dates[at])
+    return _Planned(uid, way.source.path_of(at), Arrival(base, mask, size, state.dates[at]))
 
 
-async def _link_all(way: Transfer, uids: Sequence[int], names: Sequence[str]) -> bool:
-    """Put the files of `uids` into the target's cur/ as `names`; False if one is not there."""
-    source, done = way.source, 0
-    for part in slices(list(zip(uids, names, strict=True))):
-        for uid, name in part:
-            at = source.state.place(uid)  # which may be another one than it was
-            if at < 0:
-                return False
-            old, new = source.path_of(at), f"{way.target.cur}/{name}"
+async def _link_all(way: Transfer, paths: Sequence[str], names: Sequence[str]) -> bool:
+    """Put the files `paths` into the target's cur/ as `names`; False if one is not there.
+
+    One that has got another name since it was planned has got other flags.
+    """
+    done = 0
+    for part in slices(list(zip(paths, names, strict=True))):
+        for old, name in part:
+            new = f"{way.target.cur}/{name}"
             try:
                 if not _rename_or_link(way, old, new):
                     await in_thread(copy_file, old, f"{way.target.tmp}/{new_base(0)}", new)
@@ -277,7 +292,7 @@ async def _transfer_slice(way: Transfer, uids: Sequence[int]) -> list[_Placed]:
             copies = [item.message.size for item in placed if item.is_copy]
             if copies:
                 add_usage(target.account, sum(copies), len(copies))
-        except (OSError, asyncio.CancelledError):
+        except BaseException:
             _take_back(target, placed, modseq)
             raise
         return placed
@@ -302,9 +317,8 @@ async def _place_one(way: Transfer, uid: int, new: int) -> _Placed | None:
     planned = _planned(way, uid)
     if planned is None:
         return None
-    message = planned[1]
+    message, old = planned.message, planned.path
     path = f"{way.target.cur}/{message.base}{suffix_of(message.mask)}"
-    old = way.source.path_of(way.source.state.place(uid))
     is_copy = False
     try:
         if not _rename_or_link(way, old, path):

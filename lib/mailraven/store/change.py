@@ -92,21 +92,26 @@ def _rename(folder: MailboxFolder, at: int, mask: int) -> bool:
     return True
 
 
-async def expunge(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
-    """Remove the messages `uids`; returns those whose file was not under its name. OSError."""
+async def expunge(folder: MailboxFolder, uids: Sequence[int], only: int = 0) -> list[int]:
+    """Remove those of the messages `uids` that have all the flags `only`.
+
+    Returns those whose file was not under its name. Raises OSError.
+    """
     stale: list[int] = []
     for part in slices(uids):
         async with folder.locked():
             await folder.reserve(0)
-            stale += await _expunge_slice(folder, part)
+            masks = folder.state.masks  # no older: another process may have taken a flag away
+            places = [at for at in map(folder.state.place, part) if at >= 0]
+            stale += await _remove(folder, [at for at in places if masks[at] & only == only])
         if len(uids) > len(part):
             await asyncio.sleep(0)
     return stale
 
 
-async def _expunge_slice(folder: MailboxFolder, uids: Sequence[int]) -> list[int]:
+async def _remove(folder: MailboxFolder, places: Sequence[int]) -> list[int]:
     state = folder.state
-    doomed = [(uid, folder.path_of(at)) for uid in uids if (at := state.place(uid)) >= 0]
+    doomed = [(state.uids[at], folder.path_of(at)) for at in places]
     # Freeing a file's blocks can wait for the disk; the lock keeps the state still meanwhile.
     removal = await asyncio.to_thread(_unlink, doomed)
     if removal.removed:

@@ -104,6 +104,11 @@ class MailboxFolder:
             finally:
                 release_lock(self._lock_fd)
 
+    async def follow(self) -> None:
+        """Wait for who changes the mailbox now, and read what was journalled."""
+        async with self.locked():
+            pass  # entering reads the new lines
+
     def write(self, lines: Sequence[str]) -> None:
         """Journal what was done to the files. Only within `locked()`. Raises OSError."""
         if lines:

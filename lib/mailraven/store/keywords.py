@@ -27,20 +27,25 @@ def unknown_among(names: Iterable[str], keywords: Sequence[str]) -> list[str]:
     return list(fresh.values())
 
 
-def used_in(masks: Iterable[int], keywords: Sequence[str]) -> list[tuple[int, str]]:
-    """The bits and names of the `keywords` that occur in `masks`."""
+def used_in(masks: Iterable[int], keywords: Sequence[str]) -> list[str]:
+    """Those of `keywords` that occur in `masks`."""
     used = 0
     for mask in masks:
         used |= mask
-    bits = ((keyword_bit(n), word) for n, word in enumerate(keywords))
-    return [(bit, word) for bit, word in bits if used & bit]
+    return [word for n, word in enumerate(keywords) if used & keyword_bit(n)]
 
 
 async def add_keywords(folder: MailboxFolder, names: Iterable[str]) -> None:
     """Give letters to those of `names` that have none. Raises TooManyKeywords, OSError."""
-    async with folder.locked() as state:
-        fresh = unknown_among(names, state.keywords)
-        first = len(state.keywords)
-        if first + len(fresh) > KEYWORD_LIMIT:
-            raise TooManyKeywords
-        folder.write([keyword_line(first + n, word) for n, word in enumerate(fresh)])
+    async with folder.locked():
+        give_letters(folder, names)
+
+
+def give_letters(folder: MailboxFolder, names: Iterable[str]) -> None:
+    """The same, within `locked()`."""
+    keywords = folder.state.keywords
+    fresh = unknown_among(names, keywords)
+    first = len(keywords)
+    if first + len(fresh) > KEYWORD_LIMIT:
+        raise TooManyKeywords
+    folder.write([keyword_line(first + n, word) for n, word in enumerate(fresh)])

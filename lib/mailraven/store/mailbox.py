@@ -10,7 +10,6 @@ has it selected ends with BYE, as RFC 2180 §3.4 allows.
 """
 
 import asyncio
-import os
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -23,13 +22,13 @@ from mailraven.store.cache import compact_cache
 from mailraven.store.change import FlagChange, FlagResult
 from mailraven.store.errors import NoSuchMailbox, OutOfStep, store_errors
 from mailraven.store.folder import MailboxFolder, slices, stamp_of
+from mailraven.store.hints import TOUCHED_LIMIT, Hints, is_news
 from mailraven.store.keywords import add_keywords, bits_of, unknown_among, used_in
 from mailraven.store.listeners import Listeners
-from mailraven.store.maildir import new_base, split_name
+from mailraven.store.maildir import new_base
 from mailraven.store.reading import MessageReader
 from mailraven.store.state import Change, Listener, MailboxState
 
-TOUCHED_LIMIT = 1000  # names that inotify reported; above it one listing is cheaper
 SCAN_INTERVAL = 600.0  # seconds after which a refresh compares the whole folder once more
 
 
@@ -42,8 +41,7 @@ class Mailbox:
         self._listeners = Listeners(folder.path)
         self._refreshing = asyncio.Lock()
         self._refresh_wanted = False
-        self._scan_wanted = False
-        self._touched: set[str] = set()  # names in cur/ to look at
+        self.hints = Hints()  # for the next refresh
         self._new_stamp = 0  # the stamp of new/ when nothing was left in it
         self._stamp = 0  # the stamp of cur/ when it was last listed
         self._scanned = asyncio.get_running_loop().time()
@@ -180,38 +178,32 @@ class Mailbox:
             async with self._errors():
                 await self._refresh_once()
 
-    def hint(self, name: str, *, left: bool) -> None:
-        """inotify: the file `name` has left cur/, or come into it; no news if we did that."""
-        state = self._folder.state
-        base, suffix = split_name(name)
-        uid = state.by_base.get(base)
-        is_current = uid is not None and state.suffix(state.place(uid)) == suffix
-        if is_current is left and os.path.lexists(f"{self._folder.cur}/{name}") is not left:
-            self.note(name)
+    def hint(self, name: str, *, left: bool, in_step: bool) -> None:
+        """inotify: the file `name` has left cur/, or come into it; no news if we did that.
 
-    def note(self, name: str) -> None:
-        """The same while nobody uses the mailbox: cheap now, looked at by the next `refresh`."""
-        if self._scan_wanted:
-            return  # that will find it
-        if len(self._touched) < TOUCHED_LIMIT:
-            self._touched.add(name)
-        else:
-            self._touched.clear()
-            self._scan_wanted = True
+        Only if we were `in_step` after it can that be said: by an older state a file may seem to
+        be where it belongs, and one that came and left may seem to be none of ours.
+        """
+        if not in_step or is_news(self._folder, name, left=left):
+            self.hints.note(name)
+
+    def hint_new(self) -> None:
+        """inotify: something came into new/. Its stamp alone may stand still: see stamp_of."""
+        self._new_stamp = 0
 
     def hint_all(self) -> None:
         """Events were lost: the next `refresh` compares the whole folder."""
-        self._scan_wanted = True
+        self.hints.all = True
 
     @property
-    def has_hints(self) -> bool:
-        """Whether a hint waits for the next refresh."""
-        return bool(self._touched) or self._scan_wanted
+    def is_in_step(self) -> bool:
+        """Whether we know all that any process has journalled."""
+        return self._folder.journal.is_unchanged()
 
     @property
     def wants_refresh(self) -> bool:
         """Whether a hint waits, or the journal is not as we know it."""
-        return self.has_hints or not self._folder.journal.is_unchanged()
+        return bool(self.hints) or not self.is_in_step
 
     async def append(self, data: AppendData) -> Uid:
         """Add a message, durably; its UID."""
@@ -236,20 +228,20 @@ class Mailbox:
         async with self._errors():
             result = await change.set_flags(self._folder, uids, wish)
             if result.stale:
-                await self._rescan()
+                await self._look_again()
                 again = await change.set_flags(self._folder, result.stale, wish)
                 result.changed += again.changed
                 result.failed += again.failed
             await self.tidy()
             return result
 
-    async def expunge(self, uids: Sequence[int]) -> None:
-        """Remove the messages `uids`; those that are gone already are passed over."""
+    async def expunge(self, uids: Sequence[int], only: int = 0) -> None:
+        """Remove those of the messages `uids` that have (still) all the flags `only`."""
         async with self._errors():
-            stale = await change.expunge(self._folder, uids)
+            stale = await change.expunge(self._folder, uids, only)
             if stale:
-                await self._rescan()
-                await change.expunge(self._folder, stale)
+                await self._look_again()
+                await change.expunge(self._folder, stale, only)
             await self.tidy()
 
     async def copy(
@@ -321,25 +313,26 @@ class Mailbox:
             with store_errors():
                 yield
         except (Exception, asyncio.CancelledError) as error:
-            self._scan_wanted = True
+            self.hints.all = self._refresh_wanted = True  # also for who shares this refresh
             if isinstance(error, NoSuchMailbox) and not Path(self._folder.cur).is_dir():
                 self.vanish()
             raise
 
     async def _refresh_once(self) -> None:
-        folder, new_stamp = self._folder, self._folder.new_stamp()
+        folder = self._folder
+        self._new_stamp = folder.new_stamp()
         await scan.ingest(folder)
-        self._new_stamp = new_stamp
-        touched = self._touched | self._reader.renamed
-        self._touched, self._reader.renamed = set(), set()
-        if self._scan_wanted or len(touched) > TOUCHED_LIMIT or self._is_scan_due():
+        touched = self.hints.take() | self._reader.renamed
+        self._reader.renamed = set()
+        if self.hints.all or len(touched) > TOUCHED_LIMIT or self._is_scan_due():
             await self._rescan()
         elif touched:
             if not await scan.look_at(folder, touched):
                 await self._rescan()
-        elif not folder.journal.is_unchanged():
-            async with folder.locked():
-                pass  # entering reads the new lines
+        else:
+            # Also where no line is new: who took a file out of new/ before we looked has the lock,
+            # and writes the line before it lets go.
+            await folder.follow()
 
     def _is_current(self) -> bool:
         """Whether a refresh would find nothing: most NOOPs need no more than this."""
@@ -353,8 +346,13 @@ class Mailbox:
             return not self._stamp or stamp_of(self._folder.cur) != self._stamp
         return asyncio.get_running_loop().time() - self._scanned > SCAN_INTERVAL
 
+    async def _look_again(self) -> None:
+        """Compare the whole folder, as others do who refresh meanwhile: they wait for it."""
+        self.hints.all = True
+        await self.refresh()
+
     async def _rescan(self) -> None:
-        self._scan_wanted = False
+        self.hints.all = False
         self._scanned = asyncio.get_running_loop().time()
         self._stamp = stamp_of(self._folder.cur)
         await scan.rescan(self._folder)
@@ -375,23 +373,23 @@ class Mailbox:
     async def _transfer(
         self, uids: Sequence[int], dest: "Mailbox", moving: bool, progress: Progress
     ) -> list[tuple[Uid, Uid]]:
-        bases: dict[int, str] = {}
-        masks: set[int] = set()
-        for part in slices(uids):
-            places = [at for at in map(self.place, part) if at >= 0]
-            bases.update({self.uids[at]: self.names[at] for at in places})
-            masks.update([self.masks[at] for at in places])
-            await asyncio.sleep(0)
-        used = used_in(masks, self.keywords)
         async with self._errors(), dest._errors():
-            await dest.keyword_mask([word for _, word in used], create=True)
-            bits = {here: bits_of([word], dest.keywords) for here, word in used}
-            way = arrivals.Transfer(self._folder, dest._folder, bits, moving, progress)
+            if not self.is_in_step:  # flags that another process has set and acknowledged
+                await self._folder.follow()
+            bases: dict[int, str] = {}
+            masks: set[int] = set()
+            for part in slices(uids):
+                places = [at for at in map(self.place, part) if at >= 0]
+                bases.update({self.uids[at]: self.names[at] for at in places})
+                masks.update([self.masks[at] for at in places])
+                await asyncio.sleep(0)
+            await dest.keyword_mask(used_in(masks, self.keywords), create=True)
+            way = arrivals.Transfer(self._folder, dest._folder, moving, progress)
             pairs = await arrivals.transfer(way, uids)
             done = {old for old, _ in pairs}
             stale = [uid for uid in uids if uid not in done and self.place(uid) >= 0]
             if stale:
-                await self._rescan()
+                await self._look_again()
                 pairs += await arrivals.transfer(way, stale)
             await dest._reader.carry(self._reader, bases, pairs)
             return [(Uid(old), Uid(new)) for old, new in pairs]

@@ -6,7 +6,6 @@ and mailboxes in use are refreshed every POLL_SECONDS.
 """
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from mailraven.store.folder import MailboxFolder, open_folder
 from mailraven.store.journal import NAME as JOURNAL_NAME
 from mailraven.store.mailbox import Mailbox
 from mailraven.store.polling import Poller
+from mailraven.store.status import StatusCounts, counts_of
 
 UNHURRIED = 0.01  # seconds between two looks at events that concern no session
 REMEMBERED = 64  # mailboxes kept in memory though nobody uses them
@@ -36,21 +36,6 @@ _FOLDER = inotify.MODIFY | inotify.MOVED_TO | _SELF
 _MASKS = {"": _FOLDER, "new": _FILES, "cur": _CUR}  # by folder within the mailbox
 
 
-@dataclass(frozen=True, slots=True)
-class StatusCounts:
-    """What STATUS tells. RFC 9051 §6.3.11, RFC 7162 §3.1.7, RFC 8438"""
-
-    messages: int
-    recent: int
-    unseen: int
-    uid_next: int
-    uid_validity: int
-    highest_modseq: int
-    size: int
-    deleted: int
-    deleted_size: int  # octets that an EXPUNGE would free. RFC 9208 §4.1.4
-
-
 @dataclass(slots=True, eq=False)
 class _Held:
     """An open mailbox, how many use it, and its watches."""
@@ -59,6 +44,7 @@ class _Held:
     users: int = 0
     refreshing: asyncio.Task[None] | None = None
     again: bool = False
+    in_step: bool = True  # its state is as new as the events that are being taken
     watches: dict[str, int] = field(default_factory=dict)  # by folder within the mailbox
 
 
@@ -131,6 +117,7 @@ class MailStore:
         for held in {*self._held.values(), *self._used.values()}:
             if held.refreshing is not None:
                 held.refreshing.cancel()
+            held.users = 0
             self._drop(held)
         if self._watcher is not None:
             self._loop.remove_reader(self._watcher.fileno())
@@ -286,6 +273,10 @@ class MailStore:
             self._loop.call_later(UNHURRIED, self._listen)
 
     def _take_events(self, events: list[WatchEvent]) -> None:
+        for wd in {event.wd for event in events}:
+            for held, part in self._watched.get(wd, ()):
+                if part == "cur" and held.users:
+                    held.in_step = held.mailbox.is_in_step
         for event in events:
             if event.path is None:
                 self._lost_events()
@@ -312,16 +303,17 @@ class MailStore:
                 self._poller.start()
             return
         if part == "new":
+            mailbox.hint_new()
             self._refresh_soon(held)
             return
         if part == "cur":
             if held.users == 0:
-                mailbox.note(event.name)  # looked at when somebody comes
+                mailbox.hints.note(event.name)  # looked at when somebody comes
                 return
-            mailbox.hint(event.name, left=bool(event.mask & _LEFT))
+            mailbox.hint(event.name, left=bool(event.mask & _LEFT), in_step=held.in_step)
         if held.users == 0:
             return
-        relevant = event.name == JOURNAL_NAME or mailbox.has_hints
+        relevant = event.name == JOURNAL_NAME or mailbox.hints
         if relevant and mailbox.wants_refresh:
             self._refresh_soon(held)
 
@@ -381,20 +373,3 @@ async def open_mailbox(
         mailbox.close()
         raise
     return mailbox
-
-
-def counts_of(mailbox: Mailbox) -> StatusCounts:
-    """The counts of an open mailbox."""
-    state = mailbox.state
-    uids, recent = state.uids, bisect_left(state.uids, state.recent_from)
-    return StatusCounts(
-        messages=len(uids),
-        recent=len(uids) - recent,
-        unseen=state.unseen,
-        uid_next=state.uid_next,
-        uid_validity=state.uid_validity,
-        highest_modseq=state.highest_modseq,
-        size=state.size,
-        deleted=state.deleted,
-        deleted_size=state.deleted_size() if state.deleted else 0,
-    )

@@ -264,9 +264,9 @@ def test_what_a_session_did_itself_wants_no_look_at_the_folder(tmp_path: Path) -
         await inbox.set_flags([1, 2, 3], "+", SEEN)
         await inbox.set_flags([2], "-", SEEN)
         store.read_events()
-        assert not inbox.has_hints
+        assert not inbox.hints
         inbox.path(3).rename(maildir / "gone")
         store.read_events()
-        assert inbox.has_hints
+        assert inbox.hints
 
     tell(tmp_path, story)
