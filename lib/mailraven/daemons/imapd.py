@@ -7,13 +7,14 @@ from functools import partial
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.daemons.connection import Closed, Connection, Listener
+from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.control import Message
 from mailraven.daemons.imap_commands import answer
 from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer, connections
 from mailraven.daemons.imap_session import Session
+from mailraven.daemons.listener import Listener
 from mailraven.daemons.process import map_large_blocks
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
 from mailraven.daemons.sockets import ListenSpec

@@ -15,8 +15,9 @@ from pathlib import Path
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.connection import Connection
 from mailraven.daemons.control import Message
+from mailraven.daemons.listener import Listener
 from mailraven.daemons.proxied import ProxyPreface
 from mailraven.daemons.service import GRACE, DaemonSpec, Service
 from mailraven.daemons.smtp_checks import Checks

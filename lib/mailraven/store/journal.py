@@ -42,13 +42,12 @@ Compaction writes the fold as a new file and renames it; readers notice the othe
 import os
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterable
 from operator import lt
 from pathlib import Path
 
 from mailraven.mail.flags import letters_of, mask_of_letters
-from mailraven.store.state import Arrival, MailboxState
+from mailraven.store.state import Arrival, Arrivals, MailboxState
 
 NAME = "mailraven.journal"
 LOCK_NAME = "mailraven.lock"
@@ -291,28 +290,15 @@ class Fold:
         if uids[-1] >= UID_LIMIT or max(map(max, (modseqs, sizes, dates))) >= MODSEQ_LIMIT:
             return False
         bases = [word[:-2] for word in words[6:-1:6]] + [words[-1][:-1]]
-        by_base = dict(zip(bases, uids, strict=True))
         ascending = uids[0] > state.last_uid and all(map(lt, uids, uids[1:]))
-        if not ascending or len(by_base) != len(bases):
+        if not ascending or len(set(bases)) != len(bases):
             return False
-        if not state.by_base.keys().isdisjoint(by_base):
+        if not state.by_base.keys().isdisjoint(bases):
             return False
-        letters_of_each = words[3::6]
         state.together.clear()
-        state.uids.extend(uids)
-        state.modseqs.extend(modseqs)
-        state.masks.extend([masks[letters] for letters in letters_of_each])
-        state.sizes.extend(sizes)
-        state.dates.extend(dates)
-        state.bases += bases
-        state.by_base.update(by_base)
-        state.uid_next = max(state.uid_next, uids[-1] + 1)
-        state.highest_modseq = max(state.highest_modseq, max(modseqs))
-        state.size += sum(sizes)
-        for letters, count in Counter(letters_of_each).items():
-            state.count(masks[letters], count)
-        if state.logging:
-            state.log.add_arrivals(modseqs, uids)
+        state.arrive_all(
+            Arrivals(uids, modseqs, [masks[word] for word in words[3::6]], sizes, dates, bases)
+        )
         return True
 
 

@@ -8,6 +8,7 @@ client does (RFC 9051 §7.5.1: EXPUNGE is told only at certain times).
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import compress
@@ -93,6 +94,18 @@ class Arrival:
     mask: int
     size: int
     date: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Many of them with their UIDs and MODSEQs, column by column; one at least."""
+
+    uids: "array[int]"
+    modseqs: "array[int]"
+    masks: list[int]
+    sizes: "array[int]"
+    dates: "array[int]"
+    bases: list[str]
 
 
 class MailboxState:
@@ -193,6 +206,23 @@ class MailboxState:
         self.count(message.mask, 1)
         self.size += message.size
         self._log(modseq, "a", uid)
+
+    def arrive_all(self, fresh: Arrivals) -> None:
+        """Add many messages at once; their UIDs ascend from above last_uid."""
+        self.uids.extend(fresh.uids)
+        self.modseqs.extend(fresh.modseqs)
+        self.masks.extend(fresh.masks)
+        self.sizes.extend(fresh.sizes)
+        self.dates.extend(fresh.dates)
+        self.bases += fresh.bases
+        self.by_base.update(zip(fresh.bases, fresh.uids, strict=True))
+        self.uid_next = max(self.uid_next, fresh.uids[-1] + 1)
+        self.highest_modseq = max(self.highest_modseq, max(fresh.modseqs))
+        self.size += sum(fresh.sizes)
+        for mask, count in Counter(fresh.masks).items():
+            self.count(mask, count)
+        if self.logging:
+            self.log.add_arrivals(fresh.modseqs, fresh.uids)
 
     def set_mask(self, uid: int, modseq: int, mask: int) -> bool:
         """Give message `uid` the flags `mask`; False if it is not there."""

@@ -11,12 +11,13 @@ import uvloop
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Account, Directory
 from mailraven.config.watch import ConfigWatcher
-from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.connection import Connection
 from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
 from mailraven.daemons.imap_server import ImapServer
 from mailraven.daemons.imap_session import Session
 from mailraven.daemons.imapd import SPEC, converse
+from mailraven.daemons.listener import Listener
 from mailraven.daemons.service import Service
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.files import Watcher

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailraven.daemons import connection as module
-from mailraven.daemons import deadline
-from mailraven.daemons.connection import BACKLOG_LIMIT, Closed, Connection, Listener
+from mailraven.daemons import deadline, listener
+from mailraven.daemons.connection import BACKLOG_LIMIT, Closed, Connection
 from mailraven.daemons.deadline import DeadlineWheel
+from mailraven.daemons.listener import Listener
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.daemons.tls import ServerTls
 from mailraven.files import FileSlice
@@ -65,7 +66,7 @@ def client_tls() -> ssl.SSLContext:
 Client = Callable[[int], Awaitable[None]]
 
 
-def play(session: module.Session, client: Client, **options: object) -> None:
+def play(session: listener.Session, client: Client, **options: object) -> None:
     """Serve `session` on a port of its own while `client` runs against it."""
 
     async def main() -> None:
@@ -250,7 +251,7 @@ def test_a_peer_that_never_reads_the_last_words_is_cut_off(monkeypatch: pytest.M
             super().connection_lost(exc)
             gone.set()
 
-    monkeypatch.setattr(module, "Connection", Watched)
+    monkeypatch.setattr(listener, "Connection", Watched)
 
     async def session(connection: Connection) -> None:
         connection.write(b"x" * 20_000_000)  # and the session is over

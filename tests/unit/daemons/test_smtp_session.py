@@ -12,8 +12,9 @@ from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons import connection, deadline, smtp_session
-from mailraven.daemons.connection import Connection, Listener
+from mailraven.daemons.connection import Connection
 from mailraven.daemons.deadline import DeadlineWheel
+from mailraven.daemons.listener import Listener
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_session import SmtpSession
