@@ -15,6 +15,7 @@ from mailraven.cli import (
     account,
     alias,
     config,
+    dkim,
     domain,
     limit,
     quarantine,
@@ -39,6 +40,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 GROUPS = (
     quickstart,
     domain,
+    dkim,
     account,
     alias,
     queue,

@@ -204,6 +204,9 @@ class Queue(Struct, frozen=True, kw_only=True):
     families: Annotated[Families, _help("IPv4 or IPv6, by domain; * is any other.")] = {}
     connect_timeout: Annotated[Duration, _help("Longest wait for a connection.")] = 30
     command_timeout: Annotated[Duration, _help("Longest wait for a reply.")] = 300
+    dkim_overlap: Annotated[
+        Duration, _help("A DKIM key that signs no more stays published so long.")
+    ] = 14 * DAY
 
 
 class Dns(Struct, frozen=True, kw_only=True):

@@ -1,9 +1,11 @@
 """DKIM keys of a domain: made here, published in DNS, used by queued.
 
     domains/example.org/dkim/SELECTOR.pem    PKCS #8, mode 0600
-    domains/example.org/dkim/SELECTOR.toml   algorithm, created, active
+    domains/example.org/dkim/SELECTOR.toml   algorithm, created, active, pending, activated, retired
 
-Two selectors: RSA for everyone, Ed25519 for those who know RFC 8463.
+Two selectors: RSA for everyone, Ed25519 for those who know RFC 8463. queued reads `active` alone;
+`pending = true` is a new key that waits for the DNS to show it, `retired` is when a key signed last
+(dkim_rotation.py).
 """
 
 import os
@@ -34,13 +36,25 @@ class DkimRecord:
     text: str
 
 
-def make_dkim_keys(folder: Path) -> None:
-    """An RSA and an Ed25519 key in `folder`, named after the month; existing files stay."""
+def make_dkim_keys(folder: Path, *, pending: bool = False) -> list[str]:
+    """An RSA and an Ed25519 key in `folder`, named after the month; their selectors. Existing files
+    stay. `pending` keys do not sign yet."""
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    month = time.strftime("%Y%m", time.gmtime())
     rsa = generate_private_key(public_exponent=65537, key_size=RSA_SIZE)
-    _write(folder, f"rsa{month}", rsa, "rsa-sha256")
-    _write(folder, f"ed{month}", Ed25519PrivateKey.generate(), "ed25519-sha256")
+    made = _free(folder, "rsa"), _free(folder, "ed")
+    _write(folder, made[0], rsa, pending=pending)
+    _write(folder, made[1], Ed25519PrivateKey.generate(), pending=pending)
+    return list(made)
+
+
+def _free(folder: Path, kind: str) -> str:
+    """A selector that no key here has: rsa202611, rsa202611-2, ..."""
+    month = kind + time.strftime("%Y%m", time.gmtime())
+    selector, number = month, 1
+    while (folder / f"{selector}.pem").exists():
+        number += 1
+        selector = f"{month}-{number}"
+    return selector
 
 
 def dkim_records(folder: Path) -> list[DkimRecord]:
@@ -48,20 +62,23 @@ def dkim_records(folder: Path) -> list[DkimRecord]:
     return [DkimRecord(path.stem, _record_text(path)) for path in sorted(folder.glob("*.pem"))]
 
 
-def _write(folder: Path, selector: str, key: PrivateKey, algorithm: str) -> None:
+def _write(folder: Path, selector: str, key: PrivateKey, *, pending: bool) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    document = tomlkit.document()
+    document["algorithm"] = "rsa-sha256" if isinstance(key, RSAPrivateKey) else "ed25519-sha256"
+    document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    document["active"] = not pending
+    if pending:
+        document["pending"] = True
+    # First: a key without it would sign.
+    (folder / f"{selector}.toml").write_text(tomlkit.dumps(document))
     fd = os.open(folder / f"{selector}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(fd, "wb") as file:  # noqa: PTH123  the mode must be right from the first moment
         file.write(pem)
-    document = tomlkit.document()
-    document["algorithm"] = algorithm
-    document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    document["active"] = True
-    (folder / f"{selector}.toml").write_text(tomlkit.dumps(document))
 
 
 def _record_text(path: Path) -> str:

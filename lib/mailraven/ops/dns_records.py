@@ -20,18 +20,18 @@ def dns_records(config: Config, domain: str) -> str:
         f"$TTL {TTL}",
         "; who takes mail for the domain, and who may send for it (RFC 7208)",
         f"@ IN MX 10 {host}",
-        f"@ IN TXT {_quoted('v=spf1 mx -all')}",
+        f"@ IN TXT {quoted('v=spf1 mx -all')}",
         "; signatures (RFC 6376, RFC 8463)",
         *(
-            f"{record.selector}._domainkey IN TXT {_quoted(record.text)}"
+            f"{record.selector}._domainkey IN TXT {quoted(record.text)}"
             for record in dkim_records(config.paths.domains / domain / "dkim")
         ),
         "; what to do with mail that fails both (RFC 7489)",
-        f"_dmarc IN TXT {_quoted(f'v=DMARC1; p=quarantine; rua={reports}')}",
+        f"_dmarc IN TXT {quoted(f'v=DMARC1; p=quarantine; rua={reports}')}",
         "; TLS on the way in (RFC 8461), and reports about it (RFC 8460)",
-        f"_mta-sts IN TXT {_quoted(f'v=STSv1; id={sts_id(policy)}')}",
+        f"_mta-sts IN TXT {quoted(f'v=STSv1; id={sts_id(policy)}')}",
         f"mta-sts IN CNAME {host}",
-        f"_smtp._tls IN TXT {_quoted(f'v=TLSRPTv1; rua={reports}')}",
+        f"_smtp._tls IN TXT {quoted(f'v=TLSRPTv1; rua={reports}')}",
         "; the key of the server (RFC 7672), only where its zone is signed (DNSSEC)",
         *tlsa_lines(config),
         *_client_records(config, host),
@@ -71,7 +71,7 @@ def _address_hint(config: Config, domain: str) -> list[str]:
     ]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """One TXT record of as many character-strings as it needs (RFC 7208 §3.3)."""
     parts = (text[start : start + TXT_LIMIT] for start in range(0, len(text), TXT_LIMIT))
     return " ".join(f'"{part}"' for part in parts)
