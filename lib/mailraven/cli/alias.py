@@ -1,10 +1,16 @@
-"""`mailraven alias add | list | show | set | remove`."""
+"""`mailraven alias add | list | show | set | remove | rotate`."""
 
 import argparse
 
 from mailraven.cli.common import load_config, say, say_json, table
 from mailraven.cli.config import Commands
-from mailraven.ops.aliases import add_alias, find_alias, remove_alias, set_alias
+from mailraven.ops.aliases import (
+    add_alias,
+    find_alias,
+    remove_alias,
+    rotate_return_addresses,
+    set_alias,
+)
 from mailraven.ops.names import checked_domain, directory_of, require_domain
 
 
@@ -30,6 +36,8 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     remove = verbs.add_parser("remove", help="take an alias away")
     remove.add_argument("address")
     remove.set_defaults(command=_remove)
+    rotate = verbs.add_parser("rotate", help="sign return addresses of forwarded mail anew")
+    rotate.set_defaults(command=_rotate)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -69,4 +77,10 @@ def _set(options: argparse.Namespace) -> int:
 
 def _remove(options: argparse.Namespace) -> int:
     remove_alias(load_config(options), options.address)
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    kept = rotate_return_addresses(load_config(options))
+    say(f"Return addresses have a new secret; {kept} older ones count for bounces under way.")
     return 0

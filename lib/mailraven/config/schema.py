@@ -98,6 +98,10 @@ class Paths(Struct, frozen=True, kw_only=True):
         return self.data / "spool"
 
     @property
+    def srs_secrets(self) -> Path:
+        return self.spool / "srs-secrets"
+
+    @property
     def dmarc_reports(self) -> Path:
         return self.data / "reports" / "dmarc"
 

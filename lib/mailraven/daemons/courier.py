@@ -17,7 +17,7 @@ from typing import cast
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
 from mailraven.config.watch import ConfigWatcher
-from mailraven.daemons.delivery import Courier, Unreachable
+from mailraven.daemons.delivery import Courier, Pen, Unreachable
 from mailraven.daemons.flight import Flight, Job
 from mailraven.daemons.orders import Deliver, Done, Leave, Level, Lines, decode_order, encode
 from mailraven.daemons.process import tell_starter
@@ -26,7 +26,9 @@ from mailraven.daemons.smtp_sender import SmtpSender
 from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
 from mailraven.observe import log
+from mailraven.queue.forwarding import Forwarder
 from mailraven.queue.spool import Spool
+from mailraven.queue.srs_secrets import SrsSecrets
 from mailraven.reports.tls_days import TlsLedger
 
 FLUSH = 60.0  # seconds between writes of the counts for TLS reports
@@ -54,7 +56,11 @@ class Post(asyncio.Protocol):
         self._watcher = watcher
         self._spool = Spool(config.paths.spool)
         self._directory = Directory(config.paths.domains, config.paths.mail)
-        self._signatory = Signatory(config.paths.domains, self._directory.is_local_domain)
+        is_local = self._directory.is_local_domain
+        self._pen = Pen(
+            Signatory(config.paths.domains, is_local),
+            Forwarder(is_local, SrsSecrets(config.paths.srs_secrets)),
+        )
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
         self._transport: asyncio.Transport | None = None
@@ -66,7 +72,7 @@ class Post(asyncio.Protocol):
     def _make_means(self, config: Config) -> Means:
         resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
         guard = Guard(config, resolver, self._ledger)
-        return Means(config, Courier(config, resolver, self._signatory, guard))
+        return Means(config, Courier(config, resolver, self._pen, guard))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -36,6 +36,7 @@ from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
 from mailraven.queue.dane import authenticate
 from mailraven.queue.demands import Objection, needs_conversion, objection
 from mailraven.queue.entry import Answer, Status, bounded, instant
+from mailraven.queue.forwarding import Forwarder, mark
 from mailraven.queue.progress import Attempt
 from mailraven.queue.routing import Hop, NextHop, Tls, hops
 from mailraven.queue.tls_demand import Demand, HostNotAllowed, Step
@@ -60,15 +61,21 @@ class Delivered:
     sender: SmtpSender | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """What is written on the way out: signatures, and return addresses of ours."""
+
+    signatory: Signatory
+    forwarder: Forwarder
+
+
 class Courier:
     """Delivers jobs by one configuration."""
 
-    def __init__(
-        self, config: Config, resolver: Resolver, signatory: Signatory, guard: Guard
-    ) -> None:
+    def __init__(self, config: Config, resolver: Resolver, pen: Pen, guard: Guard) -> None:
         self._config = config
         self._resolver = resolver
-        self._signatory = signatory
+        self._pen = pen
         self._guard = guard
         self._trusting = _context(config.tls.ca, verify=False)
         self._verifying = _context(config.tls.ca, verify=True)
@@ -191,7 +198,9 @@ class Courier:
             if message is None:
                 cannot = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
                 return dict.fromkeys(positions, _objected(cannot, sender.remote))
-            envelope = job.envelope(positions, utf8="SMTPUTF8" in extensions)
+            forwarder, path = self._pen.forwarder, flight.entry.reverse_path
+            path = forwarder.reverse_path(path, job.via, time.time())
+            envelope = job.envelope(positions, path, utf8="SMTPUTF8" in extensions)
             outcomes = await sender.send(envelope, message)
         except UnsafePath:
             refused = Objection(553, "5.1.3", "the address cannot be written in SMTP")
@@ -215,14 +224,15 @@ class Courier:
         flight = job.flight
         entry, path = flight.entry, flight.spool.message_path(flight.entry.id)
         if not needs_conversion(entry, extensions):
-            prefix = b"" if job.hop.kind == "lmtp" else await self._signatory.sign(flight)
+            signed = b"" if job.hop.kind == "lmtp" else await self._pen.signatory.sign(flight)
+            prefix = mark(job.via) + signed
             return Message(prefix, path, len(prefix) + entry.size)
         if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
             return None
         octets = await asyncio.to_thread(lambda: to_seven_bit(path.read_bytes()))
         if octets is None:
             return None
-        octets = self._signatory.sign_octets(entry, octets) + octets
+        octets = mark(job.via) + self._pen.signatory.sign_octets(entry, octets) + octets
         return Message(octets, None, len(octets))
 
 

@@ -48,11 +48,19 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The recipients of a flight that share a next hop, by position."""
+    """The recipients of a flight that share a next hop, and the alias that sends it on, by
+    position."""
 
     flight: Flight
     hop: NextHop
     positions: tuple[int, ...]
+
+    @property
+    def via(self) -> str:
+        """The alias that sends the message on to them; empty when there is none."""
+        if self.hop.kind == "lmtp":
+            return ""
+        return self.flight.entry.recipients[self.positions[0]].via
 
     def part(self) -> QueueEntry:
         """The entry as far as this job is concerned: with its recipients only."""
@@ -61,13 +69,13 @@ class Job:
             return entry
         return replace(entry, recipients=tuple(entry.recipients[n] for n in self.positions))
 
-    def envelope(self, positions: tuple[int, ...], *, utf8: bool) -> Envelope:
+    def envelope(self, positions: tuple[int, ...], reverse_path: str, *, utf8: bool) -> Envelope:
         """The envelope for those of the recipients, domains as A-labels unless `utf8`."""
         entry = self.flight.entry
         spell = str if utf8 else ascii_path
         chosen = [entry.recipients[position] for position in positions]
         return Envelope(
-            spell(entry.reverse_path),
+            spell(reverse_path),
             tuple(self._recipient(one, spell(one.address)) for one in chosen),
             entry.trace,
             "7BIT" if entry.content == "7bit" else "8BITMIME",
@@ -87,12 +95,14 @@ class Job:
 
 
 def cut_into_jobs(flight: Flight, hops: Mapping[int, NextHop]) -> list[Job]:
-    """One job per next hop and at most RECIPIENTS_LIMIT of the recipients in `hops`."""
-    together: dict[NextHop, list[int]] = {}
+    """One job per next hop, alias that sends on, and at most RECIPIENTS_LIMIT of the recipients in
+    `hops`."""
+    together: dict[tuple[NextHop, str], list[int]] = {}
     for position, hop in hops.items():
-        together.setdefault(hop, []).append(position)
+        via = "" if hop.kind == "lmtp" else flight.entry.recipients[position].via
+        together.setdefault((hop, via), []).append(position)
     return [
         Job(flight, hop, tuple(positions[at : at + RECIPIENTS_LIMIT]))
-        for hop, positions in together.items()
+        for (hop, _), positions in together.items()
         for at in range(0, len(positions), RECIPIENTS_LIMIT)
     ]

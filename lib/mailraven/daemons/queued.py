@@ -24,17 +24,17 @@ from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
-from mailraven.mail.errors import TemporaryError
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.fairness import lane_of
-from mailraven.queue.itinerary import Itinerary, itinerary, unroutable
+from mailraven.queue.itinerary import Itinerary, itinerary
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
+from mailraven.queue.srs_secrets import ensure_secret
 from mailraven.reports.tls_days import TlsLedger
 
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
@@ -97,6 +97,7 @@ class Queue:
     async def open(self) -> None:
         """Take the spool, and wait for couriers. Raises OSError."""
         await self._arrivals.open()
+        ensure_secret(self._service.config.paths.srs_secrets)
         await self.couriers.open(courier.socket_path(self._service.config.paths.run))
 
     async def run(self) -> None:
@@ -202,11 +203,7 @@ class Queue:
     def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
         table = self._current_means().table
-        try:
-            way_out = self._directory.way_out(entry.account, entry.reverse_path)
-        except TemporaryError as error:
-            return dict.fromkeys(entry.pending, unroutable(error, time.time()))
-        return itinerary(entry, table, way_out, time.time())
+        return itinerary(entry, table, self._directory.way_out, time.time())
 
     def _current_means(self) -> Means:
         if self._means.config is not self._service.config:

@@ -19,7 +19,7 @@ from pathlib import Path
 from mailraven.config.directory import Account
 from mailraven.daemons.smtp_house import House, date_of
 from mailraven.daemons.smtp_quota import refusal, room_for
-from mailraven.daemons.smtp_routing import Routed, domain_of
+from mailraven.daemons.smtp_routing import Routed, demand_no_loop, domain_of
 from mailraven.files.atomic import write_all
 from mailraven.mail import headers
 from mailraven.mail.envelope import Envelope, Recipient
@@ -116,9 +116,8 @@ class Transaction:
             raise PermanentError(552, "5.3.4 the header is too large")
         if trace_header.hops(header) > trace_header.HOP_LIMIT:
             raise PermanentError(554, "5.4.6 too many hops")
-        single = None if self.is_share else self._single_account()
-        if single and trace_header.was_delivered_to(header, single.address):
-            raise PermanentError(554, "5.4.6 mail loop: it was delivered here before")
+        if not self.is_share:
+            demand_no_loop(header, self.routed)
         right = self._set_right(header)
         self.message_id = message_id_of(right)
         return self._received() + self.marks, right, rest

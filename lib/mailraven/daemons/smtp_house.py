@@ -16,6 +16,7 @@ from mailraven.daemons.tls import ServerTls
 from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log, metrics
 from mailraven.queue.spool import Spool
+from mailraven.queue.srs_secrets import SrsSecrets
 from mailraven.smtp.events import Kind
 from mailraven.store.account import create_mailboxes
 from mailraven.store.delivery import Deliverer
@@ -54,6 +55,7 @@ class House:
     spool: Spool
     auth: AuthClient
     limits: LimitDesk
+    srs: SrsSecrets
     tls: ServerTls | None = None
     _seen: set[Path] = field(default_factory=set)
     _next_look: float = field(default=0.0)

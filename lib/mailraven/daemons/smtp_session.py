@@ -26,7 +26,7 @@ from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_milters import Filters
 from mailraven.daemons.smtp_quota import demand_room
 from mailraven.daemons.smtp_records import log_accepted
-from mailraven.daemons.smtp_routing import route
+from mailraven.daemons.smtp_routing import route, way_back
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log
 from mailraven.observe.trace import new_session, new_trace
@@ -280,11 +280,9 @@ class SmtpSession:
 
     async def _rcpt(self, event: Rcpt) -> None:
         transaction = self._open_transaction()
-        routed = route(
-            self.house.directory,
-            event,
-            self.house.config.hostname,
-            may_relay=self.account is not None,
+        house, hostname = self.house, self.house.config.hostname
+        routed = way_back(house, event, transaction.mail.reverse_path) or route(
+            house.directory, event, hostname, may_relay=self.account is not None
         )
         if self.visitor is not None:
             await self.visitor.admit(routed)

@@ -28,6 +28,7 @@ from mailraven.limits.client import LimitClient
 from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log
 from mailraven.queue.spool import Spool
+from mailraven.queue.srs_secrets import SrsSecrets
 from mailraven.smtp.events import Kind
 from mailraven.store.delivery import Deliverer
 
@@ -59,6 +60,7 @@ async def main(service: Service) -> None:
         spool,
         AuthClient(config.paths.run / "authd.sock"),
         LimitDesk(lambda: service.config, LimitClient(config.paths.run / "limitd.sock")),
+        SrsSecrets(config.paths.srs_secrets),
     )
     house.look_for_certificate()
     checks = await asyncio.to_thread(Checks.of, service)

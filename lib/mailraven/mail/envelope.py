@@ -12,12 +12,14 @@ class Recipient:
     """One forward-path, "local@domain" without brackets, and its DSN wishes (RFC 3461 §4.1, §4.2).
 
     `notify` is empty (the default: FAILURE and perhaps DELAY), {"NEVER"}, or some of SUCCESS,
-    FAILURE, DELAY. `orcpt` is "rfc822;alice@example.org" decoded from xtext, or None.
+    FAILURE, DELAY. `orcpt` is "rfc822;alice@example.org" decoded from xtext, or None. `via` is the
+    address of ours that sends the message on to here, empty when nothing is forwarded.
     """
 
     address: str
     notify: frozenset[str] = frozenset()
     orcpt: str | None = None
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

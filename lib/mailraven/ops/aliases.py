@@ -10,7 +10,8 @@ from mailraven.ops.audit import record
 from mailraven.ops.edit import replace_file
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_alias, directory_of, require_domain
-from mailraven.ops.ownership import editing
+from mailraven.ops.ownership import editing, give_to_owner_of
+from mailraven.queue.srs_secrets import rotate_secret
 
 
 def add_alias(config: Config, address: str, targets: Sequence[str]) -> None:
@@ -66,6 +67,23 @@ def line_of_alias(alias: Alias) -> str:
     """How the alias is written; targets in its own domain without their "@"."""
     short = (target.removesuffix("@" + alias.domain) for target in alias.targets)
     return f"{alias.name}: {', '.join(short)}"
+
+
+def rotate_return_addresses(config: Config) -> int:
+    """Sign return addresses of forwarded mail with a new secret; how many older ones still count.
+
+    Raises OperationError when the file is broken, OSError.
+    """
+    spool, path = config.paths.spool, config.paths.srs_secrets
+    spool.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with editing(spool):
+        try:
+            kept = rotate_secret(path)
+        except ConfigErrors as error:
+            raise OperationError(f"mend or remove the file first:\n{error}") from None
+        give_to_owner_of(spool, path)
+    record(config, "alias-rotate")
+    return kept
 
 
 def _change(

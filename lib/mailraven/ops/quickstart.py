@@ -17,6 +17,7 @@ from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_account, checked_domain
 from mailraven.ops.ownership import give_to_daemons, give_to_owner_of
 from mailraven.ops.passwords import generate_password
+from mailraven.queue.srs_secrets import ensure_secret
 
 DUTIES = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §4
 
@@ -64,6 +65,7 @@ def quickstart(address: str, place: Place) -> NewServer:
     for duty in DUTIES:
         if duty != local:
             add_alias(config, f"{duty}@{domain}", [local])
+    ensure_secret(config.paths.srs_secrets)
     folder = config.paths.tls / hostname
     self_signed = ensure_server_certificate(folder, None, [hostname])
     give_to_owner_of(place.data, config.paths.mail, config.paths.spool, config.paths.tls)

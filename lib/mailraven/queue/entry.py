@@ -60,7 +60,8 @@ class QueuedRecipient:
     """One recipient: what the envelope said, and how far it is.
 
     `reported` says that the sender has heard of the final `status`, or needs not. `route` is
-    "host:port", or the name of a smarthost, that an operator chose, "" for the usual way.
+    "host:port", or the name of a smarthost, that an operator chose, "" for the usual way. `via` is
+    the alias that sends the message on to here.
     """
 
     address: str
@@ -71,6 +72,7 @@ class QueuedRecipient:
     answer: Answer | None = None
     reported: bool = False
     route: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def new_entry(queue_id: QueueId, envelope: Envelope, size: int, content: Content
 
 
 def _queued(recipient: Recipient) -> QueuedRecipient:
-    return QueuedRecipient(recipient.address, recipient.notify, recipient.orcpt)
+    return QueuedRecipient(recipient.address, recipient.notify, recipient.orcpt, via=recipient.via)
 
 
 def encode_entry(entry: QueueEntry) -> bytes:

@@ -1,5 +1,9 @@
-"""Where each recipient of a message goes next, or why nowhere. Pure: the time is an argument."""
+"""Where each recipient of a message goes next, or why nowhere.
 
+Pure: what domains and accounts say, and the time, are arguments.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
 
 from mailraven.config.directory import WayOut
@@ -10,18 +14,23 @@ from mailraven.queue.progress import Attempt
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
 
 Itinerary = dict[int, NextHop | Attempt]
+Ways = Callable[[str | None, str], WayOut]  # of an account that sends as an address
 
 
-def itinerary(entry: QueueEntry, table: RoutingTable, way_out: WayOut, now: float) -> Itinerary:
-    """The next hop of each pending recipient, or what becomes of one who has none."""
+def itinerary(entry: QueueEntry, table: RoutingTable, way_out: Ways, now: float) -> Itinerary:
+    """The next hop of each pending recipient, or what becomes of one who has none.
+
+    What an alias sends on has the way out of the alias.
+    """
     found: Itinerary = {}
     for position in entry.pending:
         recipient = entry.recipients[position]
         _, domain = split_address(recipient.address)
+        sender = recipient.via or entry.reverse_path
         try:
-            hop = next_hop(*_detour(table, domain, way_out, recipient.route))
+            hop = next_hop(*_detour(table, domain, way_out(entry.account, sender), recipient.route))
         except (PermanentError, TemporaryError) as error:
-            found[position] = unroutable(error, now)
+            found[position] = _unroutable(error, now)
             continue
         found[position] = _demanding(hop) if entry.require_tls else hop
     return found
@@ -46,7 +55,7 @@ def _demanding(hop: NextHop) -> NextHop:
     return replace(hop, tls="verified", policies=True, require_tls=True)
 
 
-def unroutable(error: PermanentError | TemporaryError, now: float) -> Attempt:
+def _unroutable(error: PermanentError | TemporaryError, now: float) -> Attempt:
     """What recipients get for whom there is no next hop, for ever or for now."""
     status, _, text = error.text.partition(" ")
     answer = Answer(bounded(text), status, "", "routing", False, instant(now))

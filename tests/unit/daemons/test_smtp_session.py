@@ -24,6 +24,7 @@ from mailraven.limits.client import LimitClient
 from mailraven.limits.desk import LimitDesk
 from mailraven.ops.certificates import ensure_authority, ensure_server_certificate
 from mailraven.queue.spool import Spool
+from mailraven.queue.srs_secrets import SrsSecrets
 from mailraven.store.delivery import Deliverer
 
 HOST = "mx.example.org"
@@ -47,6 +48,7 @@ def play(root: Path, story: Story) -> None:
             Spool(root / "spool"),
             AuthClient(root / "authd.sock"),
             LimitDesk(lambda: house.config, LimitClient(root / "limitd.sock")),
+            SrsSecrets(root / "srs-secrets"),
         )
         async with asyncio.timeout(20):
             await story(house)

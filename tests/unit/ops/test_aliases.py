@@ -6,9 +6,16 @@ import pytest
 
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.ops.aliases import add_alias, find_alias, remove_alias, set_alias
+from mailraven.ops.aliases import (
+    add_alias,
+    find_alias,
+    remove_alias,
+    rotate_return_addresses,
+    set_alias,
+)
 from mailraven.ops.check import problems_of_domains
 from mailraven.ops.errors import OperationError
+from mailraven.queue.srs_secrets import ensure_secret
 
 BY_HAND = "# the team\n\nteam: alice,\tbob@example.net # both\n"
 
@@ -96,3 +103,24 @@ def test_an_alias_to_nobody_is_found_by_the_check(config: Config, file: Path) ->
     assert [str(problem) for problem in problems_of_domains(config)] == [
         f"{file}:0: info: nobody gets mail for gone@example.org"
     ]
+
+
+def test_rotation_keeps_the_former_secret(config: Config) -> None:
+    ensure_secret_of(config)
+    before = config.paths.srs_secrets.read_text()
+    assert rotate_return_addresses(config) == 1
+    assert config.paths.srs_secrets.read_text().endswith(before)
+    assert config.paths.srs_secrets.stat().st_mode & 0o777 == 0o600
+
+
+def test_rotation_of_a_broken_file_changes_nothing(config: Config) -> None:
+    ensure_secret_of(config)
+    config.paths.srs_secrets.write_text("x\n")
+    with pytest.raises(OperationError, match="srs-secrets:1"):
+        rotate_return_addresses(config)
+    assert config.paths.srs_secrets.read_text() == "x\n"
+
+
+def ensure_secret_of(config: Config) -> None:
+    config.paths.spool.mkdir()
+    ensure_secret(config.paths.srs_secrets)

@@ -28,8 +28,8 @@ def hop_for(address: str, route: str, way_out: WayOut | None = None) -> NextHop:
     entry = QueueEntry(
         QueueId("1m82nfmwap2ty"), TraceId("t"), "", (one, other), instant(0), instant(0), 1
     )
-    found = itinerary(entry, TABLE, way_out or WayOut(), 0.0)
-    assert found[1] == itinerary(entry, TABLE, way_out or WayOut(), 0.0)[1]
+    found = itinerary(entry, TABLE, lambda account, sender: way_out or WayOut(), 0.0)
+    assert found[1] == itinerary(entry, TABLE, lambda account, sender: way_out or WayOut(), 0.0)[1]
     hop = found[0]
     assert isinstance(hop, NextHop)
     return hop
