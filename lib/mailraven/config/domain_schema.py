@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from mailraven.config import units
-from mailraven.config.schema import Addresses, Flag, Score, Size, Text
+from mailraven.config.kinds import Addresses, Flag, Score, Size, Text
 from mailraven.config.units import Unit
 
 
