@@ -14,6 +14,9 @@ PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
 PEERS := redis-server postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap unbound rspamd opendkim libmail-dkim-perl
+# Mail servers of which Debian lets only one be installed: these are unpacked, with what they load.
+UNPACKED := exim4-daemon-light opensmtpd
+PEERS += libdb5.3 libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 openssl
 # Clients that take too long for `make test`. (pytest drops a file whose folder it is given as well.)
 CLIENTS := thunderbird xvfb libnss3-tools
 # What other tests ask: manual pages, the units of systemd/.
@@ -45,6 +48,7 @@ run: setup
 # ruff and mypy are tests too (tests/unit/test_style.py), so they run beside the others.
 test: $(VENV)/.dev
 	@tests/install-debian $(PEERS) $(TOOLS)
+	@tests/unpack-debian $(VENV)/peers $(UNPACKED)
 	$(PYTEST) tests
 
 check: $(VENV)/.dev
@@ -57,6 +61,7 @@ live: $(VENV)/.dev
 
 peers: $(VENV)/.dev
 	@tests/install-debian $(PEERS)
+	@tests/unpack-debian $(VENV)/peers $(UNPACKED)
 	$(PYTEST) tests/peers
 
 clients: $(VENV)/.dev

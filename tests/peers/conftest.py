@@ -1,26 +1,41 @@
-"""One MailRaven for all tests of a worker, a Postfix to exchange mail with, and accounts."""
+"""One MailRaven for all tests of a worker, servers to exchange mail with, and accounts."""
 
 import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from peers import exim as exim_peer
+from peers import opensmtpd as opensmtpd_peer
+from peers import postfix as postfix_peer
+from peers.exim import Exim, running_exim
 from peers.house import PLAIN_USER, USERS, Account, House, running_house
-from peers.postfix import DOMAIN, PORT, Postfix, running_postfix
+from peers.opensmtpd import OpenSmtpd, running_opensmtpd
+from peers.postfix import Postfix, running_postfix
 
 LOG_LINES = 40  # of the server's log below a failed test
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Of 127/8, for MailRaven and its peers, that no other test process uses."""
+
+    house: str
+    postfix: str
+    exim: str
+    opensmtpd: str
+
+
 @pytest.fixture(scope="session")
-def addresses(worker_id: str) -> tuple[str, str]:
-    """Two addresses of 127/8, for MailRaven and Postfix, that no other test process uses."""
-    worker = int(worker_id.removeprefix("gw")) if worker_id != "master" else 100
+def addresses(worker_id: str) -> Addresses:
+    worker = int(worker_id.removeprefix("gw")) if worker_id != "master" else 60
     high, low = divmod(os.getpid() & 0xFFFF, 256)
-    return f"127.{2 * worker + 2}.{high}.{low}", f"127.{2 * worker + 3}.{high}.{low}"
+    return Addresses(*(f"127.{4 * worker + 2 + number}.{high}.{low}" for number in range(4)))
 
 
 @pytest.fixture(scope="session")
@@ -33,25 +48,46 @@ def ground() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def mailraven(ground: Path, addresses: tuple[str, str]) -> Iterator[House]:
-    """A running server that knows the way to Postfix."""
+def mailraven(ground: Path, addresses: Addresses) -> Iterator[House]:
+    """A running server that knows the way to its peers."""
+    routes = (
+        f"{postfix_peer.DOMAIN}={addresses.postfix}:{postfix_peer.PORT}",
+        f"{exim_peer.DOMAIN}={addresses.exim}:{exim_peer.PORT}",
+        f"{opensmtpd_peer.DOMAIN}={addresses.opensmtpd}:{opensmtpd_peer.PORT}",
+    )
     environ = {
-        "MAILRAVEN_QUEUE_ROUTES": f"{DOMAIN}={addresses[1]}:{PORT}",
+        "MAILRAVEN_QUEUE_ROUTES": ",".join(routes),
         # A demo on loopback is lax about this; what the tests talk to must be as in production.
         "MAILRAVEN_SMTP_PLAINTEXT_AUTH": "false",
         "MAILRAVEN_IMAP_PLAINTEXT_AUTH": "false",
     }
-    with running_house(ground / "house", addresses[0], environ) as house:
+    with running_house(ground / "house", addresses.house, environ) as house:
         yield house
 
 
 @pytest.fixture(scope="session")
-def postfix(ground: Path, addresses: tuple[str, str], mailraven: House) -> Iterator[Postfix]:
+def postfix(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[Postfix]:
     """A running Postfix that knows the way to MailRaven."""
     hop = f"[{mailraven.host}]:{mailraven.smtp}"
     plain_user = mailraven.account(PLAIN_USER).address
     routes = {mailraven.domain: f"starttls:{hop}", plain_user: f"plain:{hop}"}
-    with running_postfix(ground / "postfix", addresses[1], routes) as peer:
+    with running_postfix(ground / "postfix", addresses.postfix, routes) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def exim(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[Exim]:
+    """A running Exim that knows the way to MailRaven."""
+    hop = (mailraven.host, mailraven.smtp)
+    with running_exim(ground / "exim", addresses.exim, hop) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def opensmtpd(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[OpenSmtpd]:
+    """A running OpenSMTPD that knows the way to MailRaven."""
+    hop = (mailraven.host, mailraven.smtp)
+    with running_opensmtpd(ground / "opensmtpd", addresses.opensmtpd, hop) as peer:
         yield peer
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from peers.command import run
 from peers.patience import PATIENCE, wait_for
 
 TOP = Path(__file__).parents[2]
@@ -49,6 +50,11 @@ class House:
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.ca))
 
+    def queue(self, *words: str) -> str:
+        """What `mailraven queue` says."""
+        command = [sys.executable, TOP / "bin/mailraven", "--etc", self.root / "etc", "queue"]
+        return run(*command, *words, home=self.root)
+
     def account(self, number: int) -> "Account":
         return Account(self, self.user_fmt % number)
 
@@ -74,15 +80,16 @@ class Account:
             session.login(self.address, self.password)
             yield session
 
-    def submit(self, message: bytes, *to: str, utf8: bool = False) -> None:
-        """Send by submission over implicit TLS."""
+    def submit(self, message: bytes, *to: str, utf8: bool = False, notify: str = "") -> None:
+        """Send by submission over implicit TLS; `notify` is a parameter of RCPT TO (RFC 3461)."""
         options = ["BODY=8BITMIME", *(["SMTPUTF8"] if utf8 else [])]
         house = self.house
         with smtplib.SMTP_SSL(
             house.host, house.submissions, context=house.trust(), timeout=PATIENCE
         ) as session:
             session.login(self.address, self.password)
-            session.sendmail(self.address, to, message, mail_options=options)
+            rcpt = [f"NOTIFY={notify}"] if notify else []
+            session.sendmail(self.address, to, message, options, rcpt)
 
     def await_message(self, subject: str, mailbox: str = "INBOX") -> bytes:
         """The one message with the ASCII words `subject`, as soon as it is there."""

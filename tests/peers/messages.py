@@ -49,7 +49,7 @@ def valid_signatures(message: bytes, keys: Path) -> int:
 
     def txt_record(name: bytes, timeout: float = 0) -> bytes:
         selector = name.decode().partition("._domainkey.")[0]
-        return _dkim_record((keys / f"{selector}.pem").read_bytes())
+        return dkim_record((keys / f"{selector}.pem").read_bytes())
 
     count = len(parse(message).get_all("DKIM-Signature", []))
     for index in range(count):
@@ -57,7 +57,8 @@ def valid_signatures(message: bytes, keys: Path) -> int:
     return count
 
 
-def _dkim_record(pem: bytes) -> bytes:
+def dkim_record(pem: bytes) -> bytes:
+    """The TXT record of a private key."""
     public = serialization.load_pem_private_key(pem, None).public_key()
     if isinstance(public, Ed25519PublicKey):
         raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw)

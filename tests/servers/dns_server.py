@@ -23,9 +23,11 @@ class Manners:
     """How the server answers. `ttl` is of all records; a name without SOA has no negative one.
 
     `delay` is in seconds; with `tcp` it listens there, too, and answers of more than `udp_size`
-    octets are cut off.
+    octets are cut off. `port` 0 is any.
     """
 
+    address: str = "127.0.0.1"
+    port: int = 0
     ttl: int = 60
     negative_ttl: int | None = None
     delay: float = 0.0
@@ -53,7 +55,7 @@ class DnsServer(asyncio.DatagramProtocol):
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
+            lambda: self, local_addr=(self.manners.address, self.manners.port)
         )
         address, port = self._transport.get_extra_info("sockname")
         self.endpoint = f"{address}:{port}"
@@ -137,10 +139,12 @@ class DnsServer(asyncio.DatagramProtocol):
 
 
 @contextmanager
-def dns_thread(zone: dict[tuple[str, str], Records]) -> Iterator[str]:
+def dns_thread(
+    zone: dict[tuple[str, str], Records], manners: Manners | None = None
+) -> Iterator[str]:
     """The endpoint of a server with a loop of its own, for daemons of another process."""
     loop = asyncio.new_event_loop()
-    server = DnsServer(zone)
+    server = DnsServer(zone, manners)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)

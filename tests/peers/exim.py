@@ -1,0 +1,196 @@
+"""An Exim with a root folder of its own: Debian's is unpacked, not installed."""
+
+import json
+import os
+import smtplib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from peers.patience import PATIENCE, wait_for
+from peers.root_folder import give_certificate, in_root, make_root
+
+DOMAIN = "exim.example"
+USERS = ("erna", "emil", "grey", "jörg")
+PORT = 30025
+EXIM = "usr/sbin/exim4"
+USER, UID = "Debian-exim", 65533  # the name is built in
+SIZE_LIMIT = 300_000
+TESTS = Path(__file__).parents[1]
+SCRIPT = Path(__file__).with_name("exim_verifies.py")
+
+CONFIG = """\
+primary_hostname = mx.{domain}
+local_interfaces = {address}
+daemon_smtp_ports = {port}
+spool_directory = /var/spool/exim
+log_file_path = /var/log/%slog
+keep_environment =
+log_selector = +dkim_verbose +tls_cipher +smtp_protocol_error
+domainlist ours = {domain}
+deliver_drop_privilege
+host_lookup =
+rfc1413_hosts =
+dns_dnssec_ok = 0
+smtputf8_advertise_hosts = *
+dsn_advertise_hosts = *
+tls_advertise_hosts = *
+tls_certificate = /etc/mx.pem
+tls_privatekey = /etc/mx-key.pem
+message_size_limit = {size}
+smtp_accept_max_per_connection = 3
+acl_smtp_rcpt = rcpt
+acl_smtp_dkim = dkim
+acl_smtp_data = data
+
+begin acl
+rcpt:
+  deny    local_parts = unknown
+          message     = 5.1.1 no such user here
+  defer   local_parts = full
+          message     = 4.2.2 mailbox full
+  defer   local_parts = grey
+          condition   = ${{if exists{{/etc/not-yet}}}}
+          message     = 4.7.1 greylisted, come back later
+  deny    condition   = ${{if eq{{$sender_address_local_part}}{{blocked}}}}
+          message     = 5.7.1 {address} is blocked, see https://lists.example/why
+  accept  domains     = +ours
+  accept  hosts       = 127.0.0.0/8
+
+dkim:
+  warn    add_header  = X-DKIM: $dkim_algo $dkim_verify_status
+  accept
+
+data:
+  deny    condition   = ${{if match{{$rh_Subject:}}{{refused whole}}}}
+          message     = 5.7.1 we do not like it
+  accept
+
+begin routers
+back:
+  driver = manualroute
+  domains = !+ours
+  transport = out
+  route_list = * {house}
+  self = send
+lost:
+  driver = redirect
+  domains = +ours
+  local_parts = lost
+  allow_fail
+  data = :fail: lost after it was taken
+local:
+  driver = accept
+  domains = +ours
+  local_parts = {users}
+  transport = file
+
+begin transports
+out:
+  driver = smtp
+  port = {house_port}
+  hosts_try_dane =
+file:
+  driver = appendfile
+  directory = /var/mail/$local_part_data
+  maildir_format
+  create_directory
+  delivery_date_add
+  envelope_to_add
+  return_path_add
+
+begin retry
+* * F,1h,1s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exim:
+    """A running Exim; `address` is its own in 127/8."""
+
+    folder: Path
+    address: str
+    domain: str = DOMAIN
+    user: str = "erna"
+
+    def await_message(self, user: str, subject: str) -> bytes:
+        """The message for `user` with the ASCII words `subject`, once it is filed."""
+        return wait_for(f"{subject!r} for {user}", lambda: self._find(user, subject.encode()))
+
+    def _find(self, user: str, subject: bytes) -> bytes | None:
+        new = self.folder / "var/mail" / user / "new"
+        messages = [path.read_bytes() for path in new.glob("*")]
+        return next((text for text in messages if subject in text), None)
+
+    def verify(self, message: bytes, to: str, records: Mapping[str, str]) -> None:
+        """Have it take `message` where DNS has TXT `records`; what it finds is in X-DKIM."""
+        command = ["unshare", "--net", sys.executable, SCRIPT, self.folder, self.address]
+        task = json.dumps({"message": message.decode(), "to": to, "records": dict(records)})
+        path = f"{TESTS}:{TESTS.parent / 'lib'}"
+        subprocess.run(
+            command, input=task.encode(), check=True, env={**os.environ, "PYTHONPATH": path}
+        )
+
+    def log(self) -> str:
+        """What Exim says of messages it took and refused."""
+        parts = [self.folder / "var/log" / name for name in ("mainlog", "rejectlog", "paniclog")]
+        return "".join(path.read_text(errors="replace") for path in parts if path.exists())
+
+    @contextmanager
+    def greylisting(self) -> Iterator[None]:
+        """grey@ is put off for so long."""
+        mark = self.folder / "etc" / "not-yet"
+        mark.touch()
+        yield
+        mark.unlink()
+
+
+@contextmanager
+def running_exim(folder: Path, address: str, house: tuple[str, int]) -> Iterator[Exim]:
+    """Start Exim below `folder`; mail for others goes to `house` (address and port)."""
+    lay_out(folder)
+    facts = {
+        "domain": DOMAIN,
+        "address": address,
+        "port": PORT,
+        "size": SIZE_LIMIT,
+        "users": " : ".join(USERS),
+        "house": house[0],
+        "house_port": house[1],
+    }
+    config = folder / "etc/exim4/exim4.conf"
+    config.write_text(CONFIG.format_map(facts))
+    config.chmod(0o644)
+    # Nobody answers there; what a machine may have at 127.0.0.1:53 is not to be asked.
+    (folder / "etc/resolv.conf").write_text(f"nameserver {address}\n")
+    command = in_root(folder, f"/{EXIM}", "-bdf", "-q1s", "-oP", "/var/run/exim.pid")
+    output = folder / "output"
+    with output.open("wb") as said:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+    try:
+        wait_for("Exim", lambda: _answers(child, address, output))
+        yield Exim(folder, address)
+    finally:
+        child.terminate()
+        child.wait(PATIENCE)
+
+
+def lay_out(folder: Path) -> None:
+    make_root(folder, "exim4-daemon-light", (EXIM,), {USER: UID})
+    for name in ("var/spool/exim", "var/log", "var/mail"):
+        (folder / name).mkdir(parents=True)
+        os.chown(folder / name, UID, UID)
+    (folder / "etc/exim4").mkdir()
+    give_certificate(folder, f"mx.{DOMAIN}", UID)
+
+
+def _answers(child: "subprocess.Popen[bytes]", address: str, output: Path) -> bool:
+    assert child.poll() is None, output.read_text()
+    try:
+        with smtplib.SMTP(address, PORT, timeout=PATIENCE) as session:
+            return session.noop()[0] == 250
+    except OSError:
+        return False
