@@ -14,6 +14,7 @@ from mailraven import __version__
 from mailraven.cli import (
     account,
     alias,
+    brake,
     config,
     dkim,
     domain,
@@ -44,6 +45,7 @@ GROUPS = (
     account,
     alias,
     queue,
+    brake,
     trace,
     verdicts,
     quarantine,

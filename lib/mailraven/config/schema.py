@@ -337,6 +337,17 @@ class Limits(Struct, frozen=True, kw_only=True):
     ] = 100
 
 
+class Brake(Struct, frozen=True, kw_only=True):
+    """Accounts that suddenly send what they never did: their mail is held until somebody looks."""
+
+    enabled: Annotated[Flag, _help("Whether accounts are watched.")] = True
+    new_recipients: Annotated[Count, _help("First-time recipients that are fine in a day.")] = 100
+    same_text: Annotated[Count, _help("The same, of one text.")] = 50
+    bounces: Annotated[Count, _help("Recipients that may fail in a day, or a quarter of all.")] = 20
+    growth: Annotated[Count, _help("Times as many as on a day before are fine, too.")] = 3
+    exempt: Annotated[Texts, _help("Accounts that are not watched, like shop@example.org.")] = ()
+
+
 class Log(Struct, frozen=True, kw_only=True):
     """What is written to stderr, and kept for mailraven trace."""
 
@@ -364,6 +375,7 @@ class Config(Struct, frozen=True, kw_only=True):
     tls: Tls = Tls()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    brake: Brake = Brake()
     inbound: Inbound = Inbound()
     dnsbl: Dnsbl = Dnsbl()
     spam: Spam = Spam()

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Flight
+from mailraven.limits.brake import note_bounces
 from mailraven.observe import log, metrics
 from mailraven.observe.trace import new_trace
 from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
@@ -17,6 +18,8 @@ from mailraven.queue.spool import Spool
 from mailraven.queue.wishes import fulfil_noted
 
 HEADER_LIMIT = 64 * 1024  # octets of an original's header that a report brings back
+
+NO_SUCH_DOMAIN = ("5.1.2", "5.1.10", "5.4.4")  # RFC 3463 §3.2, RFC 7505 §4.2, RFC 3463 §3.5
 
 RESULTS = metrics.counter(
     "mailraven_queue_recipients_total",
@@ -39,6 +42,7 @@ def settle(flight: Flight, config: Config) -> Conclusion:
     A full disk shows before the first report, and `flight.entry` knows which ones are out: nobody
     gets a report for every try to settle.
     """
+    bounces = sum(map(_is_bounce, flight.entry.recipients))
     conclusion = conclude(flight.entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
     if conclusion.is_finished:
         _report(flight, conclusion, config)
@@ -47,7 +51,28 @@ def settle(flight: Flight, config: Config) -> Conclusion:
         with flight.spool.deferring(conclusion.entry):
             _report(flight, conclusion, config)
     _fulfil_wish(flight)
+    _count_bounces(flight.entry, bounces, config)
     return conclusion
+
+
+def _is_bounce(one: QueuedRecipient) -> bool:
+    """Whether the other side will not have the recipient, and nobody has heard of that yet."""
+    answer = one.answer
+    if one.status != "failed" or one.reported or answer is None:
+        return False
+    return answer.text.startswith("5") if answer.heard else answer.enhanced_status in NO_SUCH_DOMAIN
+
+
+def _count_bounces(entry: QueueEntry, count: int, config: Config) -> None:
+    """Tell the brake of its account (limits/brake.py)."""
+    local, _, domain = (entry.account or "").rpartition("@")
+    folder = config.paths.mail / domain / local
+    if not count or not local or not folder.is_dir():
+        return
+    try:
+        note_bounces(folder, count)
+    except OSError as error:
+        log.event("brake-failed", level="warn", account=entry.account, error=str(error))
 
 
 def _fulfil_wish(flight: Flight) -> None:

@@ -18,6 +18,7 @@ from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
 from mailraven.dns.resolver import Resolver
+from mailraven.limits.brake import Brakes
 from mailraven.mail.errors import ConfigErrors, PermanentError, TemporaryError
 from mailraven.observe import log
 from mailraven.policy.facts import Facts
@@ -97,6 +98,7 @@ class Checks:
     _stamp: Stamp
     stations: Stations = field(default_factory=Stations)
     known: KnownSenders = field(default_factory=KnownSenders)
+    brakes: Brakes = field(default_factory=Brakes)
     learned: LearnedCache = field(default_factory=LearnedCache)
     _pruned: str = ""
     _next_merge: float = 0.0
@@ -187,10 +189,11 @@ class Checks:
         return SenderChecks(self.resolver, frozenset(inbound.trusted_forwarders), inbound.timeout)
 
     def wrote_to(self, transaction: Transaction) -> None:
-        """An account sent a message: its recipients are people that it knows from now on."""
+        """An account sent a message: its recipients are people that it knows from now on. Not so of
+        one that is held: nobody has looked at it yet."""
         account = transaction.origin.account
-        if account is not None:
-            addresses = [routed.path for routed in transaction.routed[:PEOPLE_LIMIT]]
+        if account is not None and not transaction.hold:
+            addresses = [routed.path for routed in transaction.routed]
             task = asyncio.create_task(self._note(account.maildir.parent, addresses))
             self._noting.add(task)
             task.add_done_callback(self._noting.discard)

@@ -77,6 +77,7 @@ class Transaction:
     score: float | None = None  # the lowest of all recipients
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
     message_id: str = ""
+    hold: str = ""  # why the queue keeps it back
     filed: dict[str, str] = field(default_factory=dict)  # accounts, each with the mailbox
 
     def spill_path(self) -> Path:
@@ -329,11 +330,14 @@ class Transaction:
             received_at=self.began,
         )
         try:
-            queue_id = await asyncio.to_thread(self.house.spool.submit, envelope, content)
+            queue_id = await asyncio.to_thread(
+                self.house.spool.submit, envelope, content, self.hold
+            )
         except OSError as error:
             raise as_reply(error, self.trace) from error
         count = len(envelope.recipients)
-        log.event("queued", trace=self.trace, queue_id=queue_id, recipients=count)
+        held = self.hold or None
+        log.event("queued", trace=self.trace, queue_id=queue_id, recipients=count, held=held)
 
     def _accounts(self) -> list[Account]:
         return list({a.address: a for one in self.routed for a in one.accounts}.values())
@@ -348,9 +352,9 @@ class Transaction:
         return self.house.config.spam.quarantine
 
     def is_for_queue(self) -> bool:
-        """Whether somebody is elsewhere, or success must be reported, which queued does after its
-        LMTP. RFC 3461 §5.2.3"""
-        return any(
+        """Whether somebody is elsewhere, it is held, or success must be reported, which queued does
+        after its LMTP. RFC 3461 §5.2.3"""
+        return bool(self.hold) or any(
             routed.remote
             or (self.origin.kind != "lmtp" and "SUCCESS" in routed.rcpt.parameters.notify)
             for routed in self.routed

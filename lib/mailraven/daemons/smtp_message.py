@@ -51,6 +51,16 @@ class Incoming:
         if self._tail != b"\r\n":
             self.add(b"\r\n")
 
+    def beginning(self, limit: int) -> bytes:
+        """The first octets of what waits in memory, at most so many."""
+        found, size = [], 0
+        for part in self._waiting:
+            found.append(bytes(part[: limit - size]))
+            size += len(found[-1])
+            if size >= limit:
+                break
+        return b"".join(found)
+
     def take(self) -> bytes:
         """All octets of a message that stayed in memory."""
         self._held = 0

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from mailraven.config.directory import Account
-from mailraven.daemons import smtp_auth, smtp_limits
+from mailraven.daemons import smtp_auth, smtp_brake, smtp_limits
 from mailraven.daemons.connection import Closed, Connection
 from mailraven.daemons.smtp_checks import Checks, Client
 from mailraven.daemons.smtp_delivery import Origin, Result, Transaction, as_reply
@@ -269,6 +269,7 @@ class SmtpSession:
             account,
         )
         transaction = Transaction(self.house, origin, event, new_trace())
+        transaction.hold = smtp_brake.hold_of(self.house.config, account)
         if self.visitor is not None:
             transaction.is_judged = True
             self.visitor.sender(self.engine.helo, reverse_path)
@@ -334,6 +335,8 @@ class SmtpSession:
 
     async def _accept(self, transaction: Transaction, incoming: Incoming) -> None:
         """Make the message durable, then say so. Raises TemporaryError, PermanentError."""
+        if self.checks is not None:
+            await smtp_brake.weigh(self.checks, transaction, incoming)
         with delivery_seconds.time():
             results = await self._file(transaction, incoming)
         if self.checks is not None and self.kind != "lmtp" and not transaction.is_recorded:

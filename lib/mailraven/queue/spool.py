@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +59,7 @@ class Spool:
         self._messages = root / "msg"
         self._message_names = GroupFsync(self._messages)
         self._incoming_names = GroupFsync(root / "incoming")
+        self._held_names = GroupFsync(root / "held")
 
     def prepare(self) -> None:
         """Make the folders that are missing."""
@@ -76,8 +77,11 @@ class Spool:
 
     # -- coming in ---------------------------------------------------------------------------------
 
-    def submit(self, envelope: Envelope, content: Sequence[bytes] | Path) -> QueueId:
-        """Take responsibility for a message: when this returns, no crash loses it.
+    def submit(
+        self, envelope: Envelope, content: Sequence[bytes] | Path, hold: str = ""
+    ) -> QueueId:
+        """Take responsibility for a message: when this returns, no crash loses it. It is held if
+        `hold` says why.
 
         `content` is the whole message with CRLF line ends, in pieces or as a file (which is hard
         linked where possible and then must not change any more). Costs one fsync for the message,
@@ -85,24 +89,25 @@ class Spool:
         nothing is left then, unless the delivery was quicker than the failing fsync.
         """
         id, fd = self._create_message()
-        entry_aside = self.root / "incoming" / f".{id}~"
+        folder: Folder = "held" if hold else "incoming"
+        entry_aside = self.root / folder / f".{id}~"
         is_listed = False
         try:
             try:
                 size, kind = self._fill_message(id, fd, content)
             finally:
                 os.close(fd)
-            entry = new_entry(id, envelope, size, kind)
+            entry = replace(new_entry(id, envelope, size, kind), hold=hold)
             _write_durably(entry_aside, encode_entry(entry))
             self._message_names.sync()
-            entry_aside.rename(self.root / "incoming" / id)
+            entry_aside.rename(self.root / folder / id)
             is_listed = True
-            self._incoming_names.sync()
+            (self._held_names if hold else self._incoming_names).sync()
         except BaseException:
             if not is_listed:
                 self._forget(entry_aside, self._messages / id)
             with suppress(OSError):
-                self.remove(id, "incoming")  # claimed already: it keeps its message
+                self.remove(id, folder)  # claimed already: it keeps its message
             raise
         return id
 

@@ -1,0 +1,176 @@
+"""The brake on accounts that may be stolen: what they sent lately, and whether it is on.
+
+    DATA/mail/example.org/alice/sending     what counts, a line each, in Unix seconds:
+        sent SECONDS RECIPIENTS NEW TEXT    a message was taken; how many of them the account never
+                                            wrote to, fingerprint of the text or -
+        bounced SECONDS COUNT               so many recipients failed for good
+        released SECONDS, purged SECONDS    a person has looked; what was before is excused
+        day, hour, text ...                 sums, written when the file has grown to SIZE_LIMIT
+    DATA/mail/example.org/alice/brake       it is on: "2026-11-23T04:20:00Z WHY"; all mail of the
+                                            account is held. Removing the file takes it off.
+
+A line is one write to a file that is open for appending, so those of many processes never mix; none
+is fsynced, for a count is no message. A line that comes while sums are written may be lost.
+"""
+
+import fcntl
+import os
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from mailraven.files.atomic import fsync_dir, write_all
+from mailraven.policy.brake import History, Thresholds, fold, lines_of, why_stop
+
+SENDING, BRAKE = "sending", "brake"
+HELD = "the brake of its account is on"  # why, in entries of the queue
+SIZE_LIMIT = 64 * 1024  # octets
+ACCOUNTS_LIMIT = 5000  # histories in memory
+TEXT_LIMIT = 64 * 1024  # octets of a message that its fingerprint is made of
+WHY_LIMIT = 300  # characters
+_BOUNDARY = re.compile(rb'(?i)\bboundary="?([^";\r\n]{1,70})')
+_PERSONAL = bytes(range(33)) + b"0123456789"  # blanks and digits: numbers of letters, dates
+
+
+@dataclass(slots=True)
+class _Read:
+    """A history, and how far its file was read."""
+
+    history: History = field(default_factory=History)
+    inode: int = 0
+    offset: int = 0
+
+
+class Brakes:
+    """Those of all accounts, as one process knows them. `folder` is that of an account, in which
+    its Maildir is."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Path, _Read] = OrderedDict()
+
+    def weigh(self, folder: Path, sent: tuple[int, int, str], rules: Thresholds) -> str | None:
+        """Note that a message was taken: (recipients, first-time ones, fingerprint of the text).
+
+        Why the brake must be put on, if so. Raises OSError.
+        """
+        now = int(time.time())
+        recipients, new, text = sent
+        fd = os.open(folder / SENDING, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            os.write(fd, f"sent {now} {recipients} {new} {text or '-'}\n".encode())
+            history = self._up_to_date(folder, fd)
+        finally:
+            os.close(fd)
+        return why_stop(history, rules, now)
+
+    def _up_to_date(self, folder: Path, fd: int) -> History:
+        """The history with what all processes wrote."""
+        known = self._known.pop(folder, None) or _Read()
+        facts = os.fstat(fd)
+        if known.inode != facts.st_ino or facts.st_size < known.offset:
+            known = _Read(inode=facts.st_ino)
+        new = os.pread(fd, facts.st_size - known.offset, known.offset)
+        whole = new[: new.rfind(b"\n") + 1]
+        fold(known.history, iter(whole.decode(errors="replace").splitlines()))
+        known.offset += len(whole)
+        if known.offset > SIZE_LIMIT:
+            _sum_up(folder)
+        self._known[folder] = known
+        if len(self._known) > ACCOUNTS_LIMIT:
+            self._known.popitem(last=False)
+        return known.history
+
+
+def history_of(folder: Path) -> History:
+    """What counts of an account; empty where nothing is known."""
+    history = History()
+    with suppress(FileNotFoundError):
+        fold(history, iter((folder / SENDING).read_text(errors="replace").splitlines()))
+    return history
+
+
+def note_bounces(folder: Path, count: int) -> None:
+    """So many recipients of an account failed for good. Raises OSError."""
+    _append(folder, f"bounced {int(time.time())} {count}\n")
+
+
+def why_on(folder: Path) -> str:
+    """Since when and why the brake is on; "" while it is off."""
+    try:
+        return (folder / BRAKE).read_text(errors="replace").strip() or "?"
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def put_on(folder: Path, why: str) -> bool:
+    """Put the brake on, durably; False when it was on already. Raises OSError."""
+    text = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {why[:WHY_LIMIT]}\n"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(folder / BRAKE, flags, 0o640)
+    except FileExistsError:
+        return False
+    try:
+        write_all(fd, text.encode())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fsync_dir(folder)
+    return True
+
+
+def take_off(folder: Path, *, purged: bool) -> bool:
+    """Take it off; False when it was not on. What was sent until now counts no more, and where it
+    was spam it is not what the account usually does. Raises OSError."""
+    try:
+        (folder / BRAKE).unlink()
+    except FileNotFoundError:
+        return False
+    with _alone(folder):
+        _append(folder, f"{'purged' if purged else 'released'} {int(time.time())}\n")
+    return True
+
+
+def fingerprint(message: bytes) -> str:
+    """Sixteen hex digits that are the same for messages of one text, whoever gets it: blanks,
+    digits and boundaries do not count. "" for one without a text."""
+    header, _, body = message[:TEXT_LIMIT].partition(b"\r\n\r\n")
+    for boundary in set(_BOUNDARY.findall(message[:TEXT_LIMIT])):
+        body = body.replace(boundary, b"")
+    text = body.translate(None, _PERSONAL)
+    return blake2b(text, digest_size=8).hexdigest() if header and text else ""
+
+
+def _append(folder: Path, line: str) -> None:
+    fd = os.open(folder / SENDING, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def _sum_up(folder: Path) -> None:
+    """Write the file anew, with sums in the place of messages."""
+    with _alone(folder):
+        if (folder / SENDING).stat().st_size <= SIZE_LIMIT:
+            return  # somebody else did
+        text = "".join(lines_of(history_of(folder)))
+        aside = folder / f".{SENDING}.{os.getpid()}~"
+        aside.write_text(text)
+        aside.rename(folder / SENDING)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else sums up or takes a brake off meanwhile."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
