@@ -105,10 +105,9 @@ async def _conclude(
     """Count it, tell what is new, then answer. RFC 3501 §7: numbers shift only where they may."""
     metrics.child(commands_total, type(request).__name__, status.decode("ascii")).inc()
     if isinstance(request, NUMBERED):
-        session.announce(told=Telling(request.by_uid, request.by_uid))
+        await _announce(session, by_uid=request.by_uid)
     elif isinstance(request, (commands.Esearch, commands.Sort, commands.Thread)):
-        by_uid = request.search.by_uid
-        session.announce(told=Telling(by_uid, by_uid))  # RFC 5256 §3: as after SEARCH
+        await _announce(session, by_uid=request.search.by_uid)  # RFC 5256 §3: as after SEARCH
     elif session.selected and not session.selected.mailbox.gone:
         await session.catch_up()
     await session.tell_contexts()
@@ -120,6 +119,12 @@ async def _conclude(
         await session.notifier.absorb_own(request)
     session.engine.finish(status, text)
     session.leave_if_lost()
+
+
+async def _announce(session: Session, *, by_uid: bool) -> None:
+    told = Telling(by_uid, by_uid)
+    session.announce(told=told)
+    await session.tell_rest(told)
 
 
 def _refusal_text(error: TemporaryError | PermanentError) -> bytes:

@@ -22,6 +22,7 @@ from mailraven.mail.flags import DELETED, RECENT, FlagNames
 from mailraven.store.errors import StoreFull
 from mailraven.store.mailbox import Mailbox
 
+AT_ONCE = 500  # responses between which others have their turn
 SYSTEM_FLAG_WORDS = b"\\Answered \\Flagged \\Deleted \\Seen \\Draft"
 
 
@@ -51,6 +52,7 @@ class Selected:
     modseq_told: int = 0  # the client knows all changes up to here
     uid_only: bool = False  # UIDFETCH takes the place of FETCH. RFC 9586 §3
     condstore: bool = False  # MODSEQ and UID come with every change of flags. RFC 7162 §3.2.4
+    untold: list[int] = field(default_factory=list)  # UIDs whose new flags are still to be told
     saved: "array[int]" = field(default_factory=partial(array, "L"))  # UIDs of "$". RFC 5182 §2.1
 
     @property
@@ -125,6 +127,11 @@ class Selected:
         else:
             recent.append((claimed.start, claimed.stop - 1))
 
+    def flag_lines(self, *, with_uid: bool) -> list[bytes]:
+        """FETCH responses for the first AT_ONCE of `untold`."""
+        uids, self.untold = self.untold[:AT_ONCE], self.untold[AT_ONCE:]
+        return [self.flag_line(uid, with_uid=with_uid) for uid in uids]
+
     def flag_line(self, uid: int, *, with_uid: bool) -> bytes:
         """A FETCH response with the message's flags; empty when it is gone."""
         state, view = self.mailbox.state, self.view
@@ -151,6 +158,7 @@ class Selected:
 
 
 def news_lines(selected: Selected, news: News, told: Telling) -> list[bytes]:
+    """The responses that tell `news`; flags behind the first AT_ONCE stay `untold`."""
     if selected.vanishes and news.vanished:
         lines = [b"* VANISHED %b\r\n" % set_wire(news.vanished)]
     else:
@@ -158,7 +166,8 @@ def news_lines(selected: Selected, news: News, told: Telling) -> list[bytes]:
     if news.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % news.exists)
     if told.flags:
-        lines += [selected.flag_line(uid, with_uid=told.with_uid) for uid in news.touched]
+        selected.untold += news.touched
+        lines += selected.flag_lines(with_uid=told.with_uid)
     return lines
 
 

@@ -250,9 +250,16 @@ class Session:
         if self.selected:
             await self.selected.claim_recent()
         self.announce(own, told=told)
+        await self.tell_rest(told)
+
+    async def tell_rest(self, told: Telling = AFTER_ANY) -> None:
+        """What `announce` has left, a part at a time."""
+        while self.selected and self.selected.untold:
+            await self.breathe()
+            self.send(b"".join(self.selected.flag_lines(with_uid=told.with_uid)))
 
     def announce(self, own: frozenset[int] = NOBODY, *, told: Telling = AFTER_ANY) -> None:
-        """Tell what has changed in the mailbox. RFC 3501 §5.2, §7.4.1
+        """Tell what has changed in the mailbox, the rest by `tell_rest`. RFC 3501 §5.2, §7.4.1
 
         `own` are UIDs whose new flags the client knows already.
         """
@@ -301,8 +308,9 @@ class Session:
             self.behind = asyncio.create_task(self._push_when_read())
             return
         self.announce()
-        if self.following is not None and self.following.is_due:
-            self.behind = asyncio.create_task(self._push_contexts())
+        is_due = self.following is not None and self.following.is_due
+        if is_due or (self.selected and self.selected.untold):
+            self.behind = asyncio.create_task(self._push_rest())
         self.leave_if_lost()
         self.flush()
         if self.engine.closed:
@@ -336,9 +344,10 @@ class Session:
         if self.following is not None:
             await self.following.tell()
 
-    async def _push_contexts(self) -> None:
+    async def _push_rest(self) -> None:
         self.is_telling = True
         try:
+            await self.tell_rest()
             await self.tell_contexts()
             await self.drain()
         except (Closed, ConnectionError, TimeoutError):

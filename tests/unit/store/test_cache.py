@@ -9,12 +9,14 @@ import pytest
 from mailraven.imap.summary import envelope_of, has_structure
 from mailraven.store.cache import (
     NAME,
+    PARTS_AT_ONCE,
     READ_AHEAD,
     RECORD_LIMIT,
     Cache,
     append_records,
     compact_cache,
     encode_record,
+    make_record,
 )
 from mailraven.store.mailstore import MailStore
 from unit.store.boxes import tell, with_messages
@@ -146,3 +148,13 @@ def test_structure_is_added_to_records_that_lack_it(tmp_path: Path) -> None:
         assert inbox.summaries([1, 2]) == known
 
     tell(tmp_path, story)
+
+
+def test_a_message_of_very_many_parts_is_filed_without_its_structure(folder: Path) -> None:
+    message = b"Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    for parts, is_whole in ((PARTS_AT_ONCE, True), (PARTS_AT_ONCE + 1, False)):
+        append_records(folder, [make_record(str(parts), message + b"--b\r\n\r\n" * parts)])
+        record = Cache(str(folder)).get(str(parts))
+        assert record is not None
+        assert b'"many"' in envelope_of(record)
+        assert has_structure(record) is is_whole
