@@ -18,11 +18,14 @@ import pytest
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Flight
 from mailraven.daemons.settling import settle
+from mailraven.files.fsyncs import Fsyncs
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
+from mailraven.queue.draft import Draft
 from mailraven.queue.entry import Answer, instant
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.spool import FOLDERS, Spool
+from mailraven.queue.submitter import Job, commit
 from mailraven.queue.wishes import Verb, Wish, apply
 from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import SmtpServer
@@ -131,6 +134,22 @@ def test_submit_keeps_what_it_acknowledged_and_shows_nothing_half(tmp_path: Path
             assert spool.message_path(listed.id).read_bytes() == WHOLE
 
     assert each_step(tmp_path, nothing, work, check) >= 6
+
+
+def test_a_batch_keeps_what_it_acknowledged_and_shows_nothing_half(tmp_path: Path) -> None:
+    def work(spool: Spool, say: Callable[[str], None]) -> None:
+        batch = [Job(Draft(str(spool.root), envelope(), CONTENT)) for _ in range(3)]
+        commit(batch, str(spool.root), Fsyncs())
+        for job in batch:
+            assert job.failure is None
+            say(job.draft.id)
+
+    def check(spool: Spool) -> None:
+        for listed in spool.entries():
+            assert listed.folder == "incoming"
+            assert spool.message_path(listed.id).read_bytes() == WHOLE
+
+    assert each_step(tmp_path, nothing, work, check) >= 11
 
 
 def one_message(spool: Spool) -> None:

@@ -174,6 +174,9 @@ async def main(watcher: ConfigWatcher) -> None:
     watcher.subscribe(lambda: log.set_level(watcher.config.log.level))
     await watcher.start()
     working = asyncio.create_task(carry(watcher, stopping, ready))
-    await ready.wait()
-    tell_starter()
+    is_there = asyncio.create_task(ready.wait())
+    await asyncio.wait([working, is_there], return_when=asyncio.FIRST_COMPLETED)
+    if ready.is_set():
+        tell_starter()
+    is_there.cancel()
     await working

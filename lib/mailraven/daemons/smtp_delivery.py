@@ -330,9 +330,12 @@ class Transaction:
             received_at=self.began,
         )
         try:
-            queue_id = await asyncio.to_thread(
-                self.house.spool.submit, envelope, content, self.hold
-            )
+            if self.hold or isinstance(content, Path):
+                queue_id = await asyncio.to_thread(
+                    self.house.spool.submit, envelope, content, self.hold
+                )
+            else:
+                queue_id = await self.house.submitter.submit(envelope, content)
         except OSError as error:
             raise as_reply(error, self.trace) from error
         count = len(envelope.recipients)

@@ -17,6 +17,7 @@ from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log, metrics
 from mailraven.queue.spool import Spool
 from mailraven.queue.srs_secrets import SrsSecrets
+from mailraven.queue.submitter import Submitter
 from mailraven.smtp.events import Kind
 from mailraven.store.account import create_mailboxes
 from mailraven.store.delivery import Deliverer
@@ -53,6 +54,7 @@ class House:
     directory: Directory
     deliverer: Deliverer
     spool: Spool
+    submitter: Submitter
     auth: AuthClient
     limits: LimitDesk
     srs: SrsSecrets

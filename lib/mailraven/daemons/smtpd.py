@@ -29,6 +29,7 @@ from mailraven.limits.desk import LimitDesk
 from mailraven.observe import log
 from mailraven.queue.spool import Spool
 from mailraven.queue.srs_secrets import SrsSecrets
+from mailraven.queue.submitter import Submitter
 from mailraven.smtp.events import Kind
 from mailraven.store.delivery import Deliverer
 
@@ -58,6 +59,7 @@ async def main(service: Service) -> None:
         Directory(config.paths.domains, config.paths.mail),
         Deliverer(),
         spool,
+        Submitter(spool.root),
         AuthClient(config.paths.run / "authd.sock"),
         LimitDesk(lambda: service.config, LimitClient(config.paths.run / "limitd.sock")),
         SrsSecrets(config.paths.srs_secrets),
@@ -75,6 +77,7 @@ async def main(service: Service) -> None:
         session.wind_down()
     await asyncio.gather(*(listener.close(GRACE) for listener in door.listeners))
     await asyncio.to_thread(house.deliverer.close)
+    await asyncio.to_thread(house.submitter.close)
     house.auth.close()
     keeping.cancel()
     checks.close()

@@ -8,34 +8,24 @@ the disk; a daemon calls them from a thread. Entry and folders are explained in 
 """
 
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mailraven.files.atomic import GroupFsync, fsync_dir
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.types import QueueId
-from mailraven.queue.content import content_of, content_of_file
-from mailraven.queue.entry import (
-    BrokenEntry,
-    Content,
-    QueueEntry,
-    decode_entry,
-    encode_entry,
-    new_entry,
-)
-from mailraven.queue.names import is_queue_id, queue_id
+from mailraven.queue.draft import Draft, write_pieces
+from mailraven.queue.entry import BrokenEntry, QueueEntry, decode_entry, encode_entry
+from mailraven.queue.names import is_queue_id
 
 Folder = Literal["incoming", "active", "deferred", "held"]
 FOLDERS: tuple[Folder, ...] = ("incoming", "active", "deferred", "held")
 
 ORPHAN_AGE = 3600  # seconds after which a file without an entry belongs to no living submitter
-IOV_LIMIT = 512  # buffers per writev(2); the system's own limit is 1024
 
 
 class EntryGone(Exception):
@@ -88,62 +78,18 @@ class Spool:
         one for the entry, and one per folder that is shared by all who wait. Raises OSError;
         nothing is left then, unless the delivery was quicker than the failing fsync.
         """
-        id, fd = self._create_message()
-        folder: Folder = "held" if hold else "incoming"
-        entry_aside = self.root / folder / f".{id}~"
-        is_listed = False
+        draft = Draft(str(self.root), envelope, content, hold)
         try:
-            try:
-                size, kind = self._fill_message(id, fd, content)
-            finally:
-                os.close(fd)
-            entry = replace(new_entry(id, envelope, size, kind), hold=hold)
-            _write_durably(entry_aside, encode_entry(entry))
+            draft.write()
+            for fd in draft.fds:
+                os.fsync(fd)
             self._message_names.sync()
-            entry_aside.rename(self.root / folder / id)
-            is_listed = True
+            draft.publish()
             (self._held_names if hold else self._incoming_names).sync()
         except BaseException:
-            if not is_listed:
-                self._forget(entry_aside, self._messages / id)
-            with suppress(OSError):
-                self.remove(id, folder)  # claimed already: it keeps its message
+            draft.undo()
             raise
-        return id
-
-    def _create_message(self) -> tuple[QueueId, int]:
-        while True:
-            id = queue_id(time.time(), secrets.randbits(20))
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with suppress(FileExistsError):
-                return id, os.open(self._messages / id, flags, 0o640)
-
-    def _fill_message(
-        self, id: QueueId, fd: int, content: Sequence[bytes] | Path
-    ) -> tuple[int, Content]:
-        if isinstance(content, Path):
-            return self._take_file(id, fd, content)
-        _write_pieces(fd, content)
-        os.fsync(fd)
-        return sum(map(len, content)), content_of(content)
-
-    def _take_file(self, id: QueueId, fd: int, source: Path) -> tuple[int, Content]:
-        kind = content_of_file(source)
-        target = self._messages / id
-        aside = self._messages / f".{id}~"
-        try:
-            os.link(source, aside)
-        except OSError:  # another file system, or no hard links: copy
-            with source.open("rb") as read, os.fdopen(os.dup(fd), "wb") as write:
-                shutil.copyfileobj(read, write, 1 << 18)
-        else:
-            aside.rename(target)
-        linked = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(linked)
-            return os.fstat(linked).st_size, kind
-        finally:
-            os.close(linked)
+        return draft.id
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -358,19 +304,7 @@ def _remove_asides(folder: Path, older_than: float) -> None:
 def _write_durably(path: Path, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
-        _write_pieces(fd, [data])
+        write_pieces(fd, [data])
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _write_pieces(fd: int, pieces: Sequence[bytes]) -> None:
-    """Write all pieces; a short write is continued."""
-    waiting: list[memoryview] = [memoryview(piece) for piece in pieces if piece]
-    waiting.reverse()
-    while waiting:
-        written = os.writev(fd, waiting[: -IOV_LIMIT - 1 : -1])
-        while waiting and written >= len(waiting[-1]):
-            written -= len(waiting.pop())
-        if written:
-            waiting[-1] = waiting[-1][written:]

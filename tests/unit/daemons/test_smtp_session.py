@@ -25,6 +25,7 @@ from mailraven.limits.desk import LimitDesk
 from mailraven.ops.certificates import ensure_authority, ensure_server_certificate
 from mailraven.queue.spool import Spool
 from mailraven.queue.srs_secrets import SrsSecrets
+from mailraven.queue.submitter import Submitter
 from mailraven.store.delivery import Deliverer
 
 HOST = "mx.example.org"
@@ -46,6 +47,7 @@ def play(root: Path, story: Story) -> None:
             Directory(root / "domains", root / "mail"),
             Deliverer(),
             Spool(root / "spool"),
+            Submitter(root / "spool"),
             AuthClient(root / "authd.sock"),
             LimitDesk(lambda: house.config, LimitClient(root / "limitd.sock")),
             SrsSecrets(root / "srs-secrets"),
@@ -53,6 +55,7 @@ def play(root: Path, story: Story) -> None:
         async with asyncio.timeout(20):
             await story(house)
         house.deliverer.close()
+        house.submitter.close()
         house.auth.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
