@@ -29,6 +29,7 @@ from mailraven.cli import (
     sender_lists,
     server,
     spam,
+    suppression,
     trace,
     verdicts,
 )
@@ -46,6 +47,7 @@ GROUPS = (
     alias,
     queue,
     brake,
+    suppression,
     trace,
     verdicts,
     quarantine,

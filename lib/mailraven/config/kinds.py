@@ -43,6 +43,9 @@ Families = Annotated[
 ]
 HeloNames = Annotated[dict[str, str], _unit(units.HELO_NAMES)]
 Smarthosts = Annotated[dict[str, Smarthost], _unit(units.SMARTHOSTS)]
+Suppression = Annotated[
+    Literal["account", "server", "off"], _unit(units.choice("account", "server", "off"))
+]
 Dnssec = Annotated[
     Literal["detect", "trusted", "off"], _unit(units.choice("detect", "trusted", "off"))
 ]

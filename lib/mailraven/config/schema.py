@@ -36,6 +36,7 @@ from mailraven.config.kinds import (
     Secret,
     Size,
     Smarthosts,
+    Suppression,
     Text,
     Texts,
     TlsDemand,
@@ -186,6 +187,10 @@ class Queue(Struct, frozen=True, kw_only=True):
     source_addresses: Annotated[Addresses, _help("Local addresses to send from; [] is any.")] = ()
     helo_names: Annotated[HeloNames, _help("Our name in EHLO, by local address.")] = {}
     families: Annotated[Families, _help("IPv4 or IPv6, by domain; * is any other.")] = {}
+    suppression: Annotated[
+        Suppression, _help("For whom a recipient is suppressed who is said not to exist.")
+    ] = "account"
+    suppression_time: Annotated[Duration, _help("A recipient is suppressed so long.")] = 30 * DAY
     connect_timeout: Annotated[Duration, _help("Longest wait for a connection.")] = 30
     command_timeout: Annotated[Duration, _help("Longest wait for a reply.")] = 300
     dkim_overlap: Annotated[

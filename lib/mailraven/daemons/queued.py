@@ -29,12 +29,13 @@ from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.fairness import lane_of
-from mailraven.queue.itinerary import Itinerary, itinerary
+from mailraven.queue.itinerary import Guide, Itinerary, itinerary
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
 from mailraven.queue.srs_secrets import ensure_secret
+from mailraven.queue.suppression import SuppressionList
 from mailraven.reports.tls_days import TlsLedger
 
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
@@ -79,6 +80,7 @@ class Queue:
         )
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
+        self._suppressed = SuppressionList(config.paths.spool)
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
         suspension = min(SUSPENSION, float(config.queue.first_retry))
@@ -203,7 +205,8 @@ class Queue:
     def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
         table = self._current_means().table
-        return itinerary(entry, table, self._directory.way_out, time.time())
+        guide = Guide(table, self._directory.way_out, self._suppressed.find)
+        return itinerary(entry, guide, time.time())
 
     def _current_means(self) -> Means:
         if self._means.config is not self._service.config:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from mailraven.config.schema import Config
 from mailraven.daemons.flight import Flight
 from mailraven.limits.brake import note_bounces
+from mailraven.mail.envelope import NULL_REVERSE_PATH
 from mailraven.observe import log, metrics
 from mailraven.observe.trace import new_trace
 from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
@@ -15,6 +16,7 @@ from mailraven.queue.entry import BrokenEntry, QueuedRecipient, QueueEntry, inst
 from mailraven.queue.progress import Attempt, Conclusion, Report, conclude, reported
 from mailraven.queue.schedule import Schedule
 from mailraven.queue.spool import Spool
+from mailraven.queue.suppression import EVERYBODY, SuppressionList, is_hard, suppressed
 from mailraven.queue.wishes import fulfil_noted
 
 HEADER_LIMIT = 64 * 1024  # octets of an original's header that a report brings back
@@ -43,6 +45,7 @@ def settle(flight: Flight, config: Config) -> Conclusion:
     gets a report for every try to settle.
     """
     bounces = sum(map(_is_bounce, flight.entry.recipients))
+    _suppress(flight.entry, config)
     conclusion = conclude(flight.entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
     if conclusion.is_finished:
         _report(flight, conclusion, config)
@@ -73,6 +76,34 @@ def _count_bounces(entry: QueueEntry, count: int, config: Config) -> None:
         note_bounces(folder, count)
     except OSError as error:
         log.event("brake-failed", level="warn", account=entry.account, error=str(error))
+
+
+def _suppress(entry: QueueEntry, config: Config) -> None:
+    """Remember recipients of our accounts whose servers say that there are none, once; the message
+    is settled, whether that works or not."""
+    scope = config.queue.suppression
+    if scope == "off" or entry.account is None or entry.reverse_path == NULL_REVERSE_PATH:
+        return
+    hard = [one for one in entry.recipients if is_hard(one) and not one.reported]
+    account = EVERYBODY if scope == "server" else entry.account
+    known, now = SuppressionList(config.paths.spool), time.time()
+    for recipient in hard:
+        if known.find(recipient.address, entry.account, now) is not None:
+            continue
+        one = suppressed(recipient, account, now, config.queue.suppression_time)
+        try:
+            known.add(one)
+        except (OSError, ValueError) as error:
+            log.event("suppression-failed", level="warn", queue_id=entry.id, error=str(error))
+            continue
+        log.event(
+            "suppressed",
+            trace=entry.trace,
+            queue_id=entry.id,
+            to=recipient.address,
+            account=account,
+            answer=one.reason,
+        )
 
 
 def _fulfil_wish(flight: Flight) -> None:

@@ -4,36 +4,54 @@ Pure: what domains and accounts say, and the time, are arguments.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mailraven.config.directory import WayOut
 from mailraven.mail.address import normalise_domain, split_address
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.queue.entry import Answer, QueueEntry, bounded, instant
+from mailraven.queue.entry import Answer, QueuedRecipient, QueueEntry, bounded, instant
 from mailraven.queue.progress import Attempt
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
+from mailraven.queue.suppression import Suppressed, refusal
 
 Itinerary = dict[int, NextHop | Attempt]
 Ways = Callable[[str | None, str], WayOut]  # of an account that sends as an address
 
 
-def itinerary(entry: QueueEntry, table: RoutingTable, way_out: Ways, now: float) -> Itinerary:
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What is to be known to find a way: what the configuration says, what domains and accounts
+    say, and who is suppressed for which account now."""
+
+    table: RoutingTable
+    way_out: Ways
+    suppressed: Callable[[str, str | None, float], Suppressed | None] = lambda *_: None
+
+
+def itinerary(entry: QueueEntry, guide: Guide, now: float) -> Itinerary:
     """The next hop of each pending recipient, or what becomes of one who has none.
 
     What an alias sends on has the way out of the alias.
     """
-    found: Itinerary = {}
-    for position in entry.pending:
-        recipient = entry.recipients[position]
-        _, domain = split_address(recipient.address)
-        sender = recipient.via or entry.reverse_path
-        try:
-            hop = next_hop(*_detour(table, domain, way_out(entry.account, sender), recipient.route))
-        except (PermanentError, TemporaryError) as error:
-            found[position] = _unroutable(error, now)
-            continue
-        found[position] = _demanding(hop) if entry.require_tls else hop
-    return found
+    return {n: _next(entry, entry.recipients[n], guide, now) for n in entry.pending}
+
+
+def _next(
+    entry: QueueEntry, recipient: QueuedRecipient, guide: Guide, now: float
+) -> NextHop | Attempt:
+    _, domain = split_address(recipient.address)
+    sender = recipient.via or entry.reverse_path
+    try:
+        way_out = guide.way_out(entry.account, sender)
+        hop = next_hop(*_detour(guide.table, domain, way_out, recipient.route))
+    except (PermanentError, TemporaryError) as error:
+        return _unroutable(error, now)
+    if hop.kind == "lmtp":
+        return hop
+    found = guide.suppressed(recipient.address, entry.account, now)
+    if found is not None:
+        return Attempt("failed", refusal(found, instant(now)))
+    return _demanding(hop) if entry.require_tls else hop
 
 
 def _detour(
@@ -50,8 +68,6 @@ def _detour(
 
 def _demanding(hop: NextHop) -> NextHop:
     """`hop` for a message with REQUIRETLS. RFC 8689 §4.2.1"""
-    if hop.kind == "lmtp":
-        return hop
     return replace(hop, tls="verified", policies=True, require_tls=True)
 
 
