@@ -248,6 +248,8 @@ async def _found(records: Awaitable[Iterable[T]]) -> tuple[T, ...]:
 
 async def _ready(task: asyncio.Task[T], deadline: float, late: T) -> T:
     """The result of `task`, or `late` when it is not there by the deadline."""
+    if task.done():
+        return task.result()
     with suppress(TimeoutError):
         async with asyncio.timeout_at(deadline):
             return await asyncio.shield(task)

@@ -51,6 +51,7 @@ from mailraven.spam.reputation import Reputations
 from mailraven.store.names import place_of
 from mailraven.store.quarantine import expire, quarantine_name
 
+SMALL = 16 << 10  # octets of a message that is judged on the loop itself
 LOOK_SECONDS = 10.0  # between two looks for new rules
 MERGE_SECONDS = 60.0  # between two looks at what other processes saw of senders
 RULES_FOLDER = "spam.d"
@@ -125,16 +126,24 @@ class Checks:
         )
 
     async def assess(self, message: bytes, facts: Facts) -> Assessment:
-        """What counts for and against a message. Takes a thread: it is milliseconds of work."""
-        loop = asyncio.get_running_loop()
+        """What counts for and against a message. A small one is a millisecond of Python: a thread
+        would only make others wait for the interpreter lock."""
         try:
+            if len(message) <= SMALL:
+                return assess(message, facts, self.knowledge)
+            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, assess, message, facts, self.knowledge)
         except Exception:  # whatever is wrong with us, the message is not to suffer for it
             log.exception("bug", where="score")
             return NOTHING_FOUND
 
-    async def taught(self, account: Account, tokens: frozenset[str]) -> Reason | None:
-        """What an account taught of messages with these tokens. Takes the same thread."""
+    async def taught(
+        self, account: Account, tokens: frozenset[str], *, is_alone: bool
+    ) -> Reason | None:
+        """What an account taught of messages with these tokens. Takes the same thread where the
+        file has to be read, or many are asked."""
+        if is_alone and self.learned.is_at_hand(account.maildir.parent):
+            return self._taught(account, tokens)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._taught, account, tokens)
 

@@ -76,8 +76,9 @@ async def in_time(
     listings: "asyncio.Task[tuple[Listing, ...]]", seconds: float
 ) -> tuple[Listing, ...]:
     """The block lists that have the client, as far as is known in time."""
-    done, _ = await asyncio.wait([listings], timeout=seconds)
-    return listings.result() if done else ()
+    if not listings.done():
+        await asyncio.wait([listings], timeout=max(seconds, 0))
+    return listings.result() if listings.done() else ()
 
 
 def facts_of(

@@ -6,6 +6,7 @@ the end   facts are gathered within one time limit; what is late is "not known"
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,11 +160,17 @@ class Visitor:
     ) -> "Judgement":
         begun, self.begun = self.begun, None
         senders = self.senders or SenderChecks(self.checks.resolver, frozenset())
-        results, listings, filtered = await asyncio.gather(
-            check_sender(senders, begun, source),
-            in_time(self.listings, self._timeout),
-            self._filter(letter),
-        )
+        filtered: Filtered | Failure | None = None
+        deadline = time.monotonic() + self._timeout
+        if letter is None:  # no tasks for what is under way already
+            results = await check_sender(senders, begun, source)
+            listings = await in_time(self.listings, deadline - time.monotonic())
+        else:
+            results, listings, filtered = await asyncio.gather(
+                check_sender(senders, begun, source),
+                in_time(self.listings, self._timeout),
+                self._filter(letter),
+            )
         if isinstance(filtered, TemporaryError | PermanentError):
             raise filtered
         facts = facts_of(transaction, results, listings)

@@ -8,6 +8,8 @@ from mailraven.daemons.smtp_routing import Routed
 from mailraven.observe import log
 from mailraven.policy.verdict import Reason
 
+FEW = 3  # accounts that are asked on the loop itself, if their files are known
+
 
 async def taught_by(
     checks: Checks, people: Iterable[Routed], tokens: frozenset[str]
@@ -17,13 +19,13 @@ async def taught_by(
     found: dict[str, Reason] = {}
     if not checks.service.config.spam.learning:
         return found
+    accounts = [account for routed in people for account in routed.accounts]
     try:
         async with asyncio.timeout(checks.service.config.inbound.timeout):
-            for routed in people:
-                for account in routed.accounts:
-                    reason = await checks.taught(account, tokens)
-                    if reason is not None:
-                        found[account.address] = reason
+            for account in accounts:
+                reason = await checks.taught(account, tokens, is_alone=len(accounts) <= FEW)
+                if reason is not None:
+                    found[account.address] = reason
     except TimeoutError:
         pass
     except Exception:  # whatever is wrong with us, the message is not to suffer for it

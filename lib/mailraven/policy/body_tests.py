@@ -37,6 +37,7 @@ _MONEY = re.compile(
     r"|(?<!\w\d)\d{0,2}(?:[.,]\d{1,2})?\s(?:millions?|billion)\b)",
     re.IGNORECASE,
 )
+_MONEY_WORDS = ("usd", "eur", "gbp", "dollars", "million", "billion")  # one is in each match
 _QUOTED_LINE = re.compile(r"^> ?\S", re.MULTILINE)
 _PATCH = re.compile(r"^(?:diff --git |@@ -\d|--- a/|\+\+\+ b/)", re.MULTILINE)
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*+\r?\n){24}")  # from a line end on, so linear
@@ -94,7 +95,7 @@ def _passes_on(url: Url, domain: str) -> bool:
 
 
 def _any_host(view: View, names: frozenset[str]) -> bool:
-    return any(is_below(url.host, names) for url in view.urls)
+    return any(is_below(host, names) for host in {url.host for url in view.urls})
 
 
 def _cheap_link(view: View) -> bool:
@@ -174,7 +175,22 @@ def _is_odd_port(view: View) -> bool:
 
 
 def _random_words(view: View) -> bool:
-    return len(_GIBBERISH.findall(view.text[:20000])) >= 3
+    long = " ".join([word for word in view.text[:20000].split() if len(word) >= 16])
+    return len(_GIBBERISH.findall(long)) >= 3
+
+
+def _has_large_sum(view: View) -> bool:
+    text = view.text[:40000]
+    if text.isascii() and "$" not in text:  # of other signs there are more than are worth a look
+        lower = text.lower()
+        if not any(word in lower for word in _MONEY_WORDS):
+            return False
+    return _MONEY.search(text) is not None
+
+
+def _has_patch(view: View) -> bool:
+    marks = ("diff --git ", "@@ -", "--- a/", "+++ b/")
+    return any(mark in view.plain for mark in marks) and bool(_PATCH.search(view.plain[:40000]))
 
 
 def _is_report(view: View) -> bool:
@@ -340,15 +356,12 @@ BODY_TESTS: Table = {
         "an address to pay crypto coins to",
         lambda view: _COIN.search(view.text[:40000]) is not None,
     ),
-    "large-sum": (
-        "a large sum of money",
-        lambda view: _MONEY.search(view.text[:40000]) is not None,
-    ),
+    "large-sum": ("a large sum of money", _has_large_sum),
     "quoted-lines": (
         "quoted lines",
-        lambda view: _QUOTED_LINE.search(view.plain[:40000]) is not None,
+        lambda view: ">" in view.plain and _QUOTED_LINE.search(view.plain[:40000]) is not None,
     ),
-    "patch": ("a patch", lambda view: _PATCH.search(view.plain[:40000]) is not None),
+    "patch": ("a patch", _has_patch),
     "report": ("a report of a mail system", _is_report),
     "style-block": ("a style sheet", lambda view: _STYLE_BLOCK.search(view.source) is not None),
     "signature": (

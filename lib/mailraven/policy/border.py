@@ -6,6 +6,7 @@ A live message comes with its facts; one from a file has them in its uppermost t
 
 import re
 from email.utils import mktime_tz, parsedate_tz
+from functools import lru_cache
 
 from mailraven.mail.headers import split_message, unfold
 from mailraven.policy.facts import Facts
@@ -18,6 +19,7 @@ _FROM = re.compile(r"from (\S{1,255})(?: \((.{1,400}?)\))?(?= by |$| \()")
 _ADDRESS = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F.:]{3,45})\]")
 _NAME = re.compile(r"(?:^|[\s(])([a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)+)\.?(?=[\s\[]|$)")
 _CLAUSE_LIMIT = 1000  # octets of a Received field that are looked at
+DATES_KEPT = 64  # several rules ask for that of one message
 HEADER_LIMIT = 128 << 10  # octets of a header that are looked at
 
 
@@ -66,6 +68,7 @@ def seconds_of(text: str) -> int | None:
     return date_seconds(text.rpartition(";")[2])
 
 
+@lru_cache(DATES_KEPT)
 def date_seconds(text: str) -> int | None:
     """The Unix seconds of a date (RFC 5322 §3.3), None where it makes no sense."""
     try:

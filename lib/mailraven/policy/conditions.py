@@ -125,8 +125,20 @@ class _Cursor:
 
 
 def _any_of(terms: list[Condition]) -> Condition:
-    return lambda true: any(term(true) for term in terms)
+    def holds(true: Set[str]) -> bool:
+        for term in terms:  # noqa: SIM110  a generator would cost more than the terms
+            if term(true):
+                return True
+        return False
+
+    return holds
 
 
 def _all_of(factors: list[Condition]) -> Condition:
-    return lambda true: all(factor(true) for factor in factors)
+    def holds(true: Set[str]) -> bool:
+        for factor in factors:  # noqa: SIM110
+            if not factor(true):
+                return False
+        return True
+
+    return holds

@@ -102,8 +102,12 @@ class _Open:
 def view_html(source: str) -> HtmlView:
     """What `source` shows. Never raises."""
     seen = HtmlView()
+    lower = source.lower()
     for opening, closing in _SWALLOWED:
+        if opening not in lower:
+            continue
         source, gone = _without(source, opening, closing)
+        lower = source.lower()
         if opening == "<!--":
             seen.comments = gone
     return _Walk(source, seen).whole()
@@ -124,17 +128,15 @@ class _Walk:
         self.link_start = 0  # index of its first piece of visible text
 
     def whole(self) -> HtmlView:
-        position = 0
-        for match in _TAG.finditer(self.source):
-            if match.start() > position:
-                self.text(self.source[position : match.start()])
-            position = match.end()
-            self.tag(match[2].lower(), match[3], bool(match[1]))
-            self.seen.tags += 1
-            if self.seen.tags >= TAG_LIMIT:
-                break
-        else:
-            self.text(self.source[position:])
+        # The text before each tag, and the three groups of it; at last the text behind all.
+        pieces = _TAG.split(self.source, TAG_LIMIT)
+        for at in range(0, len(pieces) - 1, 4):
+            if pieces[at]:
+                self.text(pieces[at])
+            self.tag(pieces[at + 2].lower(), pieces[at + 3], bool(pieces[at + 1]))
+        self.seen.tags = len(pieces) // 4
+        if self.seen.tags < TAG_LIMIT:
+            self.text(pieces[-1])
         self.end_link()
         self.seen.text = _plain("".join(self.visible))
         self.seen.hidden = _plain("".join(self.hidden))
@@ -158,7 +160,10 @@ class _Walk:
             return
         self.names.add(name)
         if "=" in attributes:
-            self.targets(name, attributes)
+            if name == "img":
+                self.image(attributes)
+            if _may_have_target(attributes):
+                self.targets(name, attributes)
         if name not in _VOID and not attributes.endswith("/") and len(self.stack) < DEPTH_LIMIT:
             self.open(name, attributes)
 
@@ -184,8 +189,6 @@ class _Walk:
                 return
 
     def targets(self, name: str, attributes: str) -> None:
-        if name == "img":
-            self.image(attributes)
         for kind, *values in _TARGET.findall(attributes):
             value = _unescape("".join(values)[:URL_LENGTH]).strip()
             url = parse_url("https:" + value if value.startswith("//") else value)
@@ -213,6 +216,14 @@ class _Walk:
             label = _plain("".join(self.visible[self.link_start : self.link_start + 50]))
             self.seen.links.append((self.link, label))
         self.link = None
+
+
+def _may_have_target(attributes: str) -> bool:
+    """False where no name that _TARGET looks for is there: most tags have a style alone."""
+    if not attributes.isascii():
+        return True
+    lower = attributes.lower()
+    return "href" in lower or "src" in lower or "background" in lower or "action" in lower
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,7 @@ _EAST = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _UNSEEN = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u206f\ufeff\u202a-\u202e]"
 )
+_THIN = re.compile(r"[\u00ad\u200b\u200c\u2060-\u206f\ufeff]")
 _JOINERS = re.compile(r"[a-zA-Z][\u200c\u200d]+[a-zA-Z]")
 _PICTURE = re.compile(r"[\U0001f300-\U0001faff\u2600-\u27bf]")
 SAMPLE = 4000  # letters that are looked at
@@ -21,7 +22,7 @@ SAMPLE = 4000  # letters that are looked at
 
 def has_mixed_scripts(text: str) -> bool:
     """Whether a word mixes Latin letters with others that look like Latin ones."""
-    if text.isascii():
+    if text.isascii() or _LOOK_ALIKE.search(text) is None:
         return False
     return any(
         _LATIN.search(word[0]) and _LOOK_ALIKE.search(word[0])
@@ -34,7 +35,7 @@ def has_styled_letters(text: str) -> bool:
 
     Full width is common where letters are East Asian, so there it does not count.
     """
-    if text.isascii():
+    if text.isascii() or _STYLED.search(text) is None:
         return False
     text = text[:SAMPLE]
     if _EAST.search(text):
@@ -55,7 +56,7 @@ def has_pictures(text: str) -> bool:
 
 def unseen_letters(text: str) -> int:
     """How many letters without width stand between others, as they do to break up words."""
-    if text.isascii():
+    if text.isascii() or _THIN.search(text) is None:
         return 0
     return len(re.findall(r"\w[\u00ad\u200b\u200c\u2060-\u206f\ufeff]+\w", text[: 4 * SAMPLE]))
 

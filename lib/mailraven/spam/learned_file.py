@@ -14,6 +14,7 @@ LESSON_LIMIT messages are known one by one; those before them count, and cannot 
 """
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -143,18 +144,22 @@ class LearnedCache:
         One `stat` if the file is known; else it is read, which takes up to a tenth of a second: in
         a thread, and one at a time. Never fails.
         """
-        path = folder / NAME
-        try:
-            status = path.stat()
-        except OSError:
+        path = f"{folder}/{NAME}"
+        stamp = _stamp(path)
+        if stamp is None:
             return None
-        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-        entry = self._kept.get(str(path))
+        entry = self._kept.get(path)
         if entry is None or entry[0] != stamp:
-            entry = (stamp, _counts(path))
-            self._keep(str(path), entry)
-        self._kept.move_to_end(str(path))
+            entry = (stamp, _counts(Path(path)))
+            self._keep(path, entry)
+        self._kept.move_to_end(path)
         return entry[1]
+
+    def is_at_hand(self, folder: Path) -> bool:
+        """Whether `learned_for` has nothing to read: a `stat` or two."""
+        path = f"{folder}/{NAME}"
+        stamp, entry = _stamp(path), self._kept.get(path)
+        return stamp is None or (entry is not None and entry[0] == stamp)
 
     def _keep(self, path: str, entry: tuple[Stamp, Learned | None]) -> None:
         old = self._kept.pop(path, None)
@@ -162,6 +167,14 @@ class LearnedCache:
         self._places += _size(entry) - (_size(old) if old else 0)
         while self._places > PLACES_LIMIT and len(self._kept) > 1:
             self._places -= _size(self._kept.popitem(last=False)[1])
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116  for each message
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _size(entry: tuple[Stamp, Learned | None]) -> int:
