@@ -1,19 +1,17 @@
 """`mailraven trace`: the story of mail that really flows, told by daemons that really run."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mailraven.ops.demo import Demo
 from peers.patience import wait_for
+from servers.aside import aside
 from servers.smtp_server import SmtpServer
 from transcripts.live import DOMAIN, TOP, running
 from unit.daemons.smtp_house import alice, answer_to, new_house
@@ -23,37 +21,14 @@ BOB = f"bob@{DOMAIN}"
 REFUSAL = b"550 5.1.1 carol is \x9b unknown\r\n"
 
 
-@contextmanager
-def remote(script: dict[str, list[bytes | None]]) -> Iterator[int]:
-    """A mail server of others, in a thread; its port."""
-    with ThreadPoolExecutor(1) as pool:
-        loop = asyncio.new_event_loop()
-        ready: asyncio.Future[int] = loop.create_future()
-        end = asyncio.Event()
-
-        async def serve() -> None:
-            async with SmtpServer(script) as server:
-                ready.set_result(server.port)
-                await end.wait()
-
-        future = pool.submit(loop.run_until_complete, serve())
-        port = wait_for("the server", lambda: ready.result() if ready.done() else None)
-        try:
-            yield port
-        finally:
-            loop.call_soon_threadsafe(end.set)
-            future.result()
-            loop.close()
-
-
 @pytest.fixture(scope="module")
 def house() -> Iterator[Demo]:
     """A server whose mail to others meets a refusal, then a delay, then success."""
     script: dict[str, list[bytes | None]] = {
         "RCPT": [REFUSAL, b"450 4.2.1 come again\r\n"],
     }
-    with new_house(21) as demo, remote(script) as port:
-        routes = f"*=127.0.0.1:{port}"
+    with new_house(21) as demo, aside(SmtpServer(script)) as server:
+        routes = f"*=127.0.0.1:{server.port}"
         with running(demo, "authd", "smtpd", "queued", queue_routes=routes):
             yield demo
 

@@ -17,6 +17,7 @@ from mailraven.cli import (
     brake,
     config,
     dkim,
+    dnscheck,
     domain,
     limit,
     quarantine,
@@ -42,6 +43,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 GROUPS = (
     quickstart,
     domain,
+    dnscheck,
     dkim,
     account,
     alias,

@@ -15,8 +15,9 @@ from dns.rdtypes.ANY.TLSA import TLSA
 from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
+from dns.rdtypes.IN.SRV import SRV
 
-Kind = Literal["A", "AAAA", "CNAME", "MX", "PTR", "TLSA", "TXT"]
+Kind = Literal["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TLSA", "TXT"]
 
 
 class NameMissing(Exception):
@@ -43,7 +44,16 @@ class Association(NamedTuple):
     data: bytes
 
 
-Record = str | bytes | MailHost | Association
+class Service(NamedTuple):
+    """An SRV record; the host "" says that there is no such service. RFC 2782"""
+
+    priority: int
+    weight: int
+    port: int
+    host: str
+
+
+Record = str | bytes | MailHost | Association | Service
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
@@ -73,6 +83,8 @@ def value_of(record: dns.rdata.Rdata) -> Record:
             return MailHost(record.preference, text_of(record.exchange))
         case PTR() | CNAME():
             return text_of(record.target)
+        case SRV():
+            return Service(record.priority, record.weight, record.port, text_of(record.target))
         case TLSA():
             return Association(record.usage, record.selector, record.mtype, record.cert)
     raise ValueError(f"a {type(record).__name__} record")

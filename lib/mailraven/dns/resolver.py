@@ -26,6 +26,7 @@ from mailraven.dns.answers import (
     MailHost,
     NameMissing,
     Record,
+    Service,
     text_of,
     value_of,
     weight,
@@ -77,6 +78,8 @@ class Resolver:
     async def ask(self, name: str, kind: Literal["TXT"]) -> Answer[bytes]: ...
     @overload
     async def ask(self, name: str, kind: Literal["MX"]) -> Answer[MailHost]: ...
+    @overload
+    async def ask(self, name: str, kind: Literal["SRV"]) -> Answer[Service]: ...
     @overload
     async def ask(self, name: str, kind: Literal["TLSA"]) -> Answer[Association]: ...
     async def ask(self, name: str, kind: Kind) -> Answer[Record]:

@@ -7,12 +7,12 @@ from mailraven.ops.transport_records import sts_id, sts_policy, tlsa_lines
 
 TXT_LIMIT = 255  # octets of one character-string. RFC 1035 §3.3
 TTL = 3600  # seconds
+SPF = "v=spf1 mx -all"
 
 
 def dns_records(config: Config, domain: str) -> str:
     """Zone file text: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, TLSA; SRV and CNAME for clients."""
     host = config.hostname + "."
-    reports = f"mailto:postmaster@{domain}"
     policy = sts_policy(config, domain)
     lines = [
         f"; DNS records of {domain}, served by {config.hostname}",
@@ -20,18 +20,18 @@ def dns_records(config: Config, domain: str) -> str:
         f"$TTL {TTL}",
         "; who takes mail for the domain, and who may send for it (RFC 7208)",
         f"@ IN MX 10 {host}",
-        f"@ IN TXT {quoted('v=spf1 mx -all')}",
+        f"@ IN TXT {quoted(SPF)}",
         "; signatures (RFC 6376, RFC 8463)",
         *(
             f"{record.selector}._domainkey IN TXT {quoted(record.text)}"
             for record in dkim_records(config.paths.domains / domain / "dkim")
         ),
         "; what to do with mail that fails both (RFC 7489)",
-        f"_dmarc IN TXT {quoted(f'v=DMARC1; p=quarantine; rua={reports}')}",
+        f"_dmarc IN TXT {quoted(dmarc_text(domain))}",
         "; TLS on the way in (RFC 8461), and reports about it (RFC 8460)",
-        f"_mta-sts IN TXT {quoted(f'v=STSv1; id={sts_id(policy)}')}",
+        f"_mta-sts IN TXT {quoted(sts_text(policy))}",
         f"mta-sts IN CNAME {host}",
-        f"_smtp._tls IN TXT {quoted(f'v=TLSRPTv1; rua={reports}')}",
+        f"_smtp._tls IN TXT {quoted(tls_report_text(domain))}",
         "; the key of the server (RFC 7672), only where its zone is signed (DNSSEC)",
         *tlsa_lines(config),
         *_client_records(config, host),
@@ -42,18 +42,37 @@ def dns_records(config: Config, domain: str) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _client_records(config: Config, host: str) -> list[str]:
-    """Where programs find us by the address alone (RFC 6186, RFC 8314 §5.1)."""
-    services = {
+def dmarc_text(domain: str) -> str:
+    """The record at _dmarc (RFC 7489 §6.3)."""
+    return f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}"
+
+
+def sts_text(policy: str) -> str:
+    """The record at _mta-sts that announces `policy` (RFC 8461 §3.1)."""
+    return f"v=STSv1; id={sts_id(policy)}"
+
+
+def tls_report_text(domain: str) -> str:
+    """The record at _smtp._tls (RFC 8460 §3)."""
+    return f"v=TLSRPTv1; rua=mailto:postmaster@{domain}"
+
+
+def services(config: Config) -> dict[str, int]:
+    """The port of each service for mail programs, by its label; 0 where it is not offered."""
+    offered = {
         "_imaps": config.imap.listen_tls,
         "_imap": config.imap.listen,
         "_submissions": config.smtp.submissions,
         "_submission": config.smtp.submission,
     }
+    return {label: split_endpoint(one[0])[1] if one else 0 for label, one in offered.items()}
+
+
+def _client_records(config: Config, host: str) -> list[str]:
+    """Where programs find us by the address alone (RFC 6186, RFC 8314 §5.1)."""
     lines = ["; set-up of mail programs"]
-    for preference, (service, endpoints) in enumerate(services.items()):
-        if endpoints:
-            _, port = split_endpoint(endpoints[0])
+    for preference, (service, port) in enumerate(services(config).items()):
+        if port:
             lines.append(f"{service}._tcp IN SRV {preference % 2 * 10} 1 {port} {host}")
         else:
             lines.append(f"{service}._tcp IN SRV 0 0 0 .")

@@ -7,6 +7,7 @@ from cryptography import x509
 from mailraven.config.domain_schema import DomainFile
 from mailraven.config.reading import read_struct
 from mailraven.config.schema import Config
+from mailraven.dns.answers import Association
 from mailraven.queue.dane import association, end_entity_record
 from mailraven.smtp.mta_sts import MODES, StsPolicy, policy_text
 
@@ -27,14 +28,21 @@ def sts_id(policy: str) -> str:
     return hashlib.sha256(policy.encode()).hexdigest()[:20]
 
 
+def own_association(config: Config) -> Association | None:
+    """The TLSA record of the key in use; None where there is no certificate."""
+    try:
+        pem = config.tls.certificate.read_bytes()
+        return end_entity_record(x509.load_pem_x509_certificate(pem))
+    except (OSError, ValueError):
+        return None
+
+
 def tlsa_lines(config: Config) -> list[str]:
     """Zone file lines for the key in use, by full names; comments where there is no certificate.
 
     RFC 7672 §3.1: "3 1 1" stays right as long as the key is kept, whatever the certificate says.
     """
-    try:
-        pem = config.tls.certificate.read_bytes()
-        record = end_entity_record(x509.load_pem_x509_certificate(pem))
-    except (OSError, ValueError):
+    record = own_association(config)
+    if record is None:
         return ["; (no certificate yet: no TLSA record)"]
     return [f"_25._tcp.{config.hostname}. IN TLSA {association(record)}"]
