@@ -15,13 +15,15 @@ def policy(mode: str, mx: str, max_age: int = 604800) -> bytes:
 
 @dataclass
 class PolicyHost:
-    """Serves `content` to every GET; with `silent` it takes connections and says nothing."""
+    """Serves `content` to every GET; with `silent` it takes connections and says nothing, with
+    `drip` it gives an octet each so many seconds."""
 
     tls: ssl.SSLContext
     content: bytes
     status: str = "200 OK"
     headers: bytes = b"Content-Type: text/plain\r\n"
     silent: bool = False
+    drip: float = 0.0
     asked: list[bytes] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
@@ -44,6 +46,10 @@ class PolicyHost:
             head = f"HTTP/1.1 {self.status}\r\n".encode() + self.headers
             writer.write(head + b"Content-Length: %d\r\n\r\n" % len(self.content) + self.content)
             await writer.drain()
+            while self.drip:
+                writer.write(b".")
+                await writer.drain()
+                await asyncio.sleep(self.drip)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -142,11 +142,11 @@ def _answer(octets: bytes, limit: int) -> Response:
     try:
         response.begin()
         content = response.read(limit + 1)
+        if len(content) > limit:
+            raise FetchFailed("the answer is too long")
         if response.length:  # less came than was promised
             raise FetchFailed("the answer was cut off")
     except (http.client.HTTPException, OSError, ValueError) as error:
         raise FetchFailed("the answer is no HTTP, or not whole") from error
-    if len(content) > limit:
-        raise FetchFailed("the answer is too long")
     media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     return Response(response.status, media_type, content)

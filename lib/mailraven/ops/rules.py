@@ -1,11 +1,14 @@
 """Taking signed bundles of spam rules, and going back."""
 
-import urllib.error
-import urllib.request
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailraven.config.schema import Config
+from mailraven.dns.answers import LookupFailed, NameMissing
+from mailraven.dns.resolver import Resolver
+from mailraven.fetch.https import FetchFailed, Request, exchange, web_context
 from mailraven.mail.errors import ConfigErrors
 from mailraven.ops.errors import OperationError
 from mailraven.ops.spam import RULES_FOLDER
@@ -13,7 +16,7 @@ from mailraven.policy.rules import RuleSet
 from mailraven.spam.bundle import SIZE_LIMIT, BundleFolder, open_bundle
 from mailraven.spam.knowledge import RULES_OF_DATA, SHIPPED_VERSION, bundle_rules, rules_in_force
 
-FETCH_TIMEOUT = 30  # seconds
+FETCH_TIMEOUT = 30.0  # seconds, from the first octet asked to the last one had
 
 
 def update_rules(config: Config, etc: Path, source: str | None, *, dry_run: bool) -> str:
@@ -26,7 +29,7 @@ def update_rules(config: Config, etc: Path, source: str | None, *, dry_run: bool
         raise OperationError("no source: set spam.rules_source, or name one with --source")
     folder = BundleFolder(config.paths.data / RULES_OF_DATA)
     try:
-        bundle = open_bundle(_fetched(source), config.spam.rules_keys)
+        bundle = open_bundle(_fetched(config, source), config.spam.rules_keys)
         least = max(folder.highest(), SHIPPED_VERSION)
         if bundle.version <= least:
             return f"version {bundle.version} is not newer than {least}: nothing changes"
@@ -60,23 +63,34 @@ def rules_status(config: Config, etc: Path) -> list[dict[str, object]]:
     ]
 
 
-def _fetched(source: str) -> bytes:
+def _fetched(config: Config, source: str) -> bytes:
     """The octets of a file, or of an https URL; the signature decides whether they are believed."""
+    if source.startswith("https://"):
+        return asyncio.run(_downloaded(config, source))
+    if "://" in source:
+        raise OperationError(f"{source}: only files and https URLs are read")
     try:
-        if not source.startswith("https://"):
-            if "://" in source:
-                raise OperationError(f"{source}: only files and https URLs are read")
-            with Path(source).open("rb") as file:
-                return file.read(SIZE_LIMIT + 1)
-        with urllib.request.urlopen(source, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310
-            if not answer.geturl().startswith("https://"):
-                raise OperationError(f"{source}: leads to {answer.geturl()}")
-            found: bytes = answer.read(SIZE_LIMIT + 1)
-            return found
-    except urllib.error.URLError as error:
-        raise OperationError(f"{source}: {error.reason}") from None
+        with Path(source).open("rb") as file:
+            return file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise OperationError(f"{source}: {error.strerror or error}") from None
+
+
+async def _downloaded(config: Config, url: str) -> bytes:
+    """What a web server gives for the URL, all within FETCH_TIMEOUT; redirects are not followed."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 443
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        resolver = Resolver(config.dns.resolvers, config.dns.timeout)
+        addresses = await resolver.addresses(host)
+        request = Request(host, path, addresses, port, limit=SIZE_LIMIT, timeout=FETCH_TIMEOUT)
+        answer = await exchange(request, web_context(config.tls.ca))
+    except (NameMissing, LookupFailed, FetchFailed, ValueError) as error:
+        raise OperationError(f"{url}: {error}") from None
+    if answer.status != 200:
+        raise OperationError(f"{url}: the server answers {answer.status}, not 200")
+    return answer.content
 
 
 def _changes(old: RuleSet, new: RuleSet) -> Iterator[str]:
