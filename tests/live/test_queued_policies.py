@@ -21,7 +21,7 @@ from mailraven.queue.entry import Answer
 from servers.authority import Holder, authority
 from servers.dns_server import DnsServer, Manners, Records
 from servers.policy_host import PolicyHost, policy
-from servers.queue_house import QueueHouse
+from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import FULL, SmtpServer
 
 ROOT = authority("Known CA")
@@ -348,3 +348,62 @@ def test_requiretls_needs_hosts_that_dnssec_or_mta_sts_vouch_for(
                 assert b"5.7.30" in local.received[0].data
 
     story(tmp_path, setting, tell)
+
+
+WAIVED = b"TLS-Required: No\r\n" + MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_encrypted"),
+    [
+        (replace(ENFORCED, mail=WRONG), True),
+        (replace(ENFORCED, mail=EXPIRED), True),
+        (replace(ENFORCED, mail=None), False),
+        (replace(ENFORCED, sts=policy("enforce", "*.other.example")), True),
+        (replace(DANE, tlsa=[tlsa(GOOD)]), True),
+        (replace(DANE, mail=None), False),
+    ],
+)
+def test_sender_may_waive_what_the_recipient_asks_for(
+    tmp_path: Path, setting: Setting, is_encrypted: bool
+) -> None:
+    # RFC 8689 §4.2.2
+    async def tell(far: Far) -> None:
+        far.queue.submit("bob@far.example", content=[WAIVED])
+        await far.queue.until(lambda: len(far.mail.received) == 1)
+        assert far.mail.received[0].tls is is_encrypted
+        assert far.mail.received[0].data.endswith(WAIVED)
+        count = len(far.mail.received)
+        await far.queue.deferred(far.queue.submit("bob@far.example"))  # who does not waive it
+        assert len(far.mail.received) == count
+
+    story(tmp_path, setting, tell)
+
+
+def test_sender_cannot_waive_what_the_operator_asks_for(tmp_path: Path) -> None:
+    async def tell(far: Far) -> None:
+        entry = await far.queue.deferred(far.queue.submit("bob@far.example", content=[WAIVED]))
+        assert entry.tls_optional and not far.mail.received
+
+    story(tmp_path, Setting(WRONG, lines='tls = {"far.example" = "verified"}'), tell)
+
+
+def test_bounce_of_a_message_with_requiretls_goes_out_all_the_same(tmp_path: Path) -> None:
+    # RFC 8689 §5
+    async def tell(far: Far) -> None:
+        far.queue.submit("bob@far.example", sender="", require_tls=True)
+        await far.queue.until(lambda: len(far.mail.received) == 1)
+        assert b"REQUIRETLS" not in far.mail.received[0].mail
+
+    story(tmp_path, Setting(), tell)
+
+
+def test_message_with_requiretls_reaches_accounts_of_ours(tmp_path: Path) -> None:
+    async def tell(far: Far) -> None:
+        async with SmtpServer(unix=str(far.queue.lmtp), lmtp=True) as local:
+            far.queue.make_local("ours.example")
+            far.queue.submit("carol@ours.example", require_tls=True)
+            await far.queue.until(lambda: bool(local.received))
+            assert b"carol@ours.example" in local.received[0].rcpt[0]
+
+    story(tmp_path, Setting(), tell)

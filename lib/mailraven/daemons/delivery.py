@@ -34,7 +34,7 @@ from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
 from mailraven.queue.dane import authenticate
-from mailraven.queue.demands import Objection, needs_conversion, objection
+from mailraven.queue.demands import Abilities, Objection, needs_conversion, objection
 from mailraven.queue.entry import Answer, Status, bounded, instant
 from mailraven.queue.forwarding import Forwarder, mark
 from mailraven.queue.progress import Attempt
@@ -187,12 +187,21 @@ class Courier:
     async def _send(
         self, job: Job, positions: tuple[int, ...], sender: SmtpSender
     ) -> dict[int, Attempt]:
-        """One transaction over an open session."""
+        """One transaction over an open session, for those recipients whom it may be offered to."""
+        entry, is_local = job.flight.entry, job.hop.kind == "lmtp"
+        abilities = Abilities(sender.extensions, sender.is_verified, is_local)
+        attempts = {
+            position: _objected(problem, sender.remote)
+            for position in positions
+            if (problem := objection(entry, entry.recipients[position], abilities)) is not None
+        }
+        rest = tuple(position for position in positions if position not in attempts)
+        return attempts | await self._transact(job, rest, sender) if rest else attempts
+
+    async def _transact(
+        self, job: Job, positions: tuple[int, ...], sender: SmtpSender
+    ) -> dict[int, Attempt]:
         flight, extensions = job.flight, sender.extensions
-        problem = objection(flight.entry, extensions, verified_tls=sender.is_verified)
-        if problem is not None:
-            attempt = _objected(problem, sender.remote)
-            return dict.fromkeys(positions, attempt)
         try:
             message = await self._message(job, extensions)
             if message is None:

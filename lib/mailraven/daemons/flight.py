@@ -74,12 +74,13 @@ class Job:
         entry = self.flight.entry
         spell = str if utf8 else ascii_path
         chosen = [entry.recipients[position] for position in positions]
+        paths = [spell(path) for path in (reverse_path, *(one.address for one in chosen))]
         return Envelope(
-            spell(reverse_path),
-            tuple(self._recipient(one, spell(one.address)) for one in chosen),
+            paths[0],
+            tuple(map(self._recipient, chosen, paths[1:])),
             entry.trace,
             "7BIT" if entry.content == "7bit" else "8BITMIME",
-            entry.smtputf8,
+            entry.smtputf8 or not all(map(str.isascii, paths)),  # an alias may lead to such a one
             entry.require_tls,
             entry.ret,
             entry.envid,

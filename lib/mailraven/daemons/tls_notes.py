@@ -22,8 +22,11 @@ class Notes:
     is_noted: bool = False
 
     def result(self, policy: PolicyFacts, result: str, why: str = "") -> None:
-        """Count the session; `result` is "" when all went well."""
-        if self.hop.kind == "mx" and not self.is_noted:
+        """Count the session; `result` is "" when all went well.
+
+        Where we leave policies aside, the domain has nothing to learn of it.
+        """
+        if self.hop.kind == "mx" and self.hop.policies and not self.is_noted:
             self.is_noted = True
             self.ledger.note(policy, (self.host.host, self.host.address), result, why)
 

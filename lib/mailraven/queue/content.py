@@ -1,34 +1,66 @@
 """What a message demands of the next hop, found once when it is submitted."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mailraven.queue.entry import Content
 
 SLICE = 1 << 18  # octets read at once
+HEADER_LIMIT = 1 << 22  # octets in which the end of a header is looked for
 HEADER_END = b"\r\n\r\n"
 
-
-def content_of(chunks: Iterable[bytes]) -> Content:
-    """What the message in `chunks` needs: "8bit" when only its body has octets above 127,
-    "utf8-header" when its header has them too."""
-    in_header = True
-    tail = b"\r\n"  # so that a message without any header field starts with HEADER_END
-    for chunk in chunks:
-        clean = chunk.isascii()
-        if in_header:
-            joined = tail + chunk
-            end = joined.find(HEADER_END)
-            if not clean and not (joined if end < 0 else joined[:end]).isascii():
-                return "utf8-header"
-            in_header = end < 0
-            tail = joined[-3:]
-        if not clean:
-            return "8bit"
-    return "7bit"
+_TLS_REQUIRED = re.compile(rb"\r\ntls-required:")
+_NO = re.compile(rb"[ \t]*(?:\r\n[ \t]+)?no[ \t]*\r\n")  # RFC 8689 §3
 
 
-def content_of_file(path: Path) -> Content:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """`content` is "8bit" when only the body has octets above 127, "utf8-header" when the header
+    has them, too; `tls_optional` that the sender lets policies of TLS go (RFC 8689 §3)."""
+
+    content: Content
+    tls_optional: bool = False
+
+
+def needs_of(chunks: Iterable[bytes]) -> Needs:
+    """What the message in `chunks` needs."""
+    rest = iter(chunks)
+    start = _start(rest)
+    end = start.find(HEADER_END)
+    header = start if end < 0 else start[: end + 2]
+    tls_optional = _is_tls_optional(header)
+    if not header.isascii():
+        return Needs("utf8-header", tls_optional)
+    clean = start.isascii() and all(map(bytes.isascii, rest))
+    return Needs("7bit" if clean else "8bit", tls_optional)
+
+
+def needs_of_file(path: Path) -> Needs:
     """The same for a message in a file, read in slices."""
     with path.open("rb") as file:
-        return content_of(iter(lambda: file.read(SLICE), b""))
+        return needs_of(iter(lambda: file.read(SLICE), b""))
+
+
+def _start(chunks: Iterable[bytes]) -> bytes:
+    """The message as far as to the chunk in which its header ends, after a CRLF: so that one
+    without any field begins with HEADER_END."""
+    pieces, tail, size = [b"\r\n"], b"\r\n", 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        tail += chunk
+        size += len(chunk)
+        if HEADER_END in tail or size > HEADER_LIMIT:
+            break
+        tail = tail[-3:]
+    return b"".join(pieces)
+
+
+def _is_tls_optional(header: bytes) -> bool:
+    """Whether the one field TLS-Required says No; more than one must not be."""
+    lower = header.lower()
+    if b"\r\ntls-required" not in lower:
+        return False
+    found = list(_TLS_REQUIRED.finditer(lower))
+    return len(found) == 1 and _NO.match(lower, found[0].end()) is not None

@@ -6,7 +6,8 @@ Pure: a message, the server's extensions, facts about TLS; the result is an obje
 from dataclasses import dataclass
 
 from mailraven.mail.address import normalise_domain, split_address
-from mailraven.queue.entry import QueueEntry
+from mailraven.mail.envelope import NULL_REVERSE_PATH
+from mailraven.queue.entry import QueuedRecipient, QueueEntry
 from mailraven.smtp.client_replies import Extensions
 
 
@@ -19,29 +20,49 @@ class Objection:
     text: str
 
 
-def objection(entry: QueueEntry, extensions: Extensions, *, verified_tls: bool) -> Objection | None:
-    """The first reason against sending `entry` over the session, None when there is none."""
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a session offers; `is_local` is that with our own LMTP, on this machine."""
+
+    extensions: Extensions
+    verified_tls: bool = False
+    is_local: bool = False
+
+
+def objection(
+    entry: QueueEntry, recipient: QueuedRecipient, session: Abilities
+) -> Objection | None:
+    """The first reason against sending `entry` to `recipient` there, None when there is none."""
+    extensions = session.extensions
     limit = extensions.size_limit
     if limit is not None and entry.size > limit:
         text = f"message of {entry.size} octets, {limit} are allowed there"  # RFC 1870 §6.1
         return Objection(552, "5.3.4", text)
-    if entry.smtputf8 and "SMTPUTF8" not in extensions and needs_smtputf8(entry):
+    if "SMTPUTF8" not in extensions and (what := _only_smtputf8(entry, recipient)):
         # RFC 6531 §3.5: never strip or encode what only SMTPUTF8 can carry.
-        return Objection(550, "5.6.7", "the message needs SMTPUTF8, which that server cannot do")
-    if entry.require_tls and not (verified_tls and "REQUIRETLS" in extensions):
+        return Objection(550, "5.6.7", f"{what} needs SMTPUTF8, which that server cannot do")
+    is_sure = session.verified_tls and "REQUIRETLS" in extensions
+    if demands_tls(entry) and not (is_sure or session.is_local):
         return Objection(550, "5.7.30", "REQUIRETLS was asked for, that server cannot promise it")
     return None
 
 
-def needs_smtputf8(entry: QueueEntry) -> bool:
-    """Whether the message truly cannot travel without SMTPUTF8 (its sender asked to be safe).
+def _only_smtputf8(entry: QueueEntry, recipient: QueuedRecipient) -> str:
+    """What truly cannot travel without SMTPUTF8; "" when nothing is of that kind, though the sender
+    asked for it to be safe. A domain can be written as A-labels (RFC 5890 §2.3.2.1)."""
+    if not split_address(recipient.address)[0].isascii():
+        return "the address of the recipient"
+    if not split_address(entry.reverse_path)[0].isascii():
+        return "the address of the sender"
+    return "the header" if entry.smtputf8 and entry.content == "utf8-header" else ""
 
-    A domain alone can be written as A-labels (RFC 5890 §2.3.2.1).
+
+def demands_tls(entry: QueueEntry) -> bool:
+    """Whether it is not to be sent without what REQUIRETLS promises: a bounce is, where it must.
+
+    RFC 8689 §5: better a word of the failure than none.
     """
-    if entry.content == "utf8-header":
-        return True
-    paths = [entry.reverse_path, *(one.address for one in entry.recipients)]
-    return any(not split_address(path)[0].isascii() for path in paths)
+    return entry.require_tls and entry.reverse_path != NULL_REVERSE_PATH
 
 
 def needs_conversion(entry: QueueEntry, extensions: Extensions) -> bool:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.types import QueueId
-from mailraven.queue.content import content_of, content_of_file
-from mailraven.queue.entry import Content, encode_entry, new_entry
+from mailraven.queue.content import Needs, needs_of, needs_of_file
+from mailraven.queue.entry import encode_entry, new_entry
 from mailraven.queue.names import queue_id
 
 IOV_LIMIT = 512  # buffers per writev(2); the system's own limit is 1024
@@ -57,11 +57,12 @@ class Draft:
 
     def write(self) -> None:
         """Write message and entry aside. Raises OSError."""
-        size, kind = self._write_message()
+        size, needs = self._write_message()
         folder = f"{self._root}/held" if self._hold else f"{self._root}/incoming"
         self._aside, self._place = f"{folder}/.{self.id}~", f"{folder}/{self.id}"
         self.fds.append(os.open(self._aside, NEW, 0o640))
-        entry = replace(new_entry(self.id, self._envelope, size, kind), hold=self._hold)
+        entry = new_entry(self.id, self._envelope, size, needs.content)
+        entry = replace(entry, tls_optional=needs.tls_optional, hold=self._hold)
         write_pieces(self.fds[-1], [encode_entry(entry)])
 
     def publish(self) -> None:
@@ -87,12 +88,12 @@ class Draft:
         with suppress(OSError):
             os.unlink(f"{self._root}/msg/{self.id}")
 
-    def _write_message(self) -> tuple[int, Content]:
+    def _write_message(self) -> tuple[int, Needs]:
         fd = self._create()
         self.fds.append(fd)
         if not isinstance(self._content, Path):
             write_pieces(fd, self._content)
-            return sum(map(len, self._content)), content_of(self._content)
+            return sum(map(len, self._content)), needs_of(self._content)
         return self._take_file(fd, self._content)
 
     def _create(self) -> int:
@@ -101,9 +102,9 @@ class Draft:
             with suppress(FileExistsError):
                 return os.open(f"{self._root}/msg/{self.id}", NEW, 0o640)
 
-    def _take_file(self, fd: int, source: Path) -> tuple[int, Content]:
+    def _take_file(self, fd: int, source: Path) -> tuple[int, Needs]:
         """Link the file where that is possible, else copy it."""
-        kind = content_of_file(source)
+        needs = needs_of_file(source)
         target, aside = f"{self._root}/msg/{self.id}", f"{self._root}/msg/.{self.id}~"
         try:
             os.link(source, aside)
@@ -114,7 +115,7 @@ class Draft:
             os.rename(aside, target)
             os.close(self.fds.pop())
             self.fds.append(os.open(target, os.O_RDONLY | os.O_CLOEXEC))
-        return os.fstat(self.fds[-1]).st_size, kind
+        return os.fstat(self.fds[-1]).st_size, needs
 
 
 def write_pieces(fd: int, pieces: Sequence[bytes]) -> None:

@@ -71,7 +71,7 @@ OPENINGS: dict[ReportKind, str] = {
 
 def wants_whole(entry: QueueEntry, report: Report) -> bool:
     """Whether the original goes back whole: if small, and only after failures. RFC 3461 §4.3"""
-    if report.kind != "failed" or entry.ret == "HDRS":
+    if report.kind != "failed" or entry.ret == "HDRS" or entry.require_tls:  # RFC 8689 §5
         return False
     return entry.size <= (RET_FULL_LIMIT if entry.ret == "FULL" else WHOLE_LIMIT)
 
@@ -106,6 +106,7 @@ def notice(
         reporter.trace,
         body="8BITMIME" if eight_bit else "7BIT",
         smtputf8=wide,
+        require_tls=entry.require_tls,
         account=reporter.address,
         received_at=reporter.now.timestamp(),
     )

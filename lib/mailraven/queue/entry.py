@@ -93,6 +93,7 @@ class QueueEntry:
     body: str = "7BIT"
     smtputf8: bool = False
     require_tls: bool = False
+    tls_optional: bool = False  # the field TLS-Required. RFC 8689 §3
     ret: str | None = None
     envid: str | None = None
     account: str | None = None

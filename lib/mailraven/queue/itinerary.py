@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mailraven.config.directory import WayOut
 from mailraven.mail.address import normalise_domain, split_address
 from mailraven.mail.errors import PermanentError, TemporaryError
+from mailraven.queue.demands import demands_tls
 from mailraven.queue.entry import Answer, QueuedRecipient, QueueEntry, bounded, instant
 from mailraven.queue.progress import Attempt
 from mailraven.queue.routing import NextHop, RoutingTable, next_hop
@@ -51,7 +52,9 @@ def _next(
     found = guide.suppressed(recipient.address, entry.account, now)
     if found is not None:
         return Attempt("failed", refusal(found, instant(now)))
-    return _demanding(hop) if entry.require_tls else hop
+    if demands_tls(entry):
+        return _demanding(hop)
+    return _relaxed(hop) if entry.tls_optional and not entry.require_tls else hop
 
 
 def _detour(
@@ -69,6 +72,12 @@ def _detour(
 def _demanding(hop: NextHop) -> NextHop:
     """`hop` for a message with REQUIRETLS. RFC 8689 §4.2.1"""
     return replace(hop, tls="verified", policies=True, require_tls=True)
+
+
+def _relaxed(hop: NextHop) -> NextHop:
+    """`hop` for a message with "TLS-Required: No": what the domain of the recipient asks for is
+    passed over (RFC 8689 §4.2.2); what our operator asks for is not."""
+    return replace(hop, policies=False) if hop.kind == "mx" else hop
 
 
 def _unroutable(error: PermanentError | TemporaryError, now: float) -> Attempt:

@@ -70,6 +70,8 @@ class NextHop:
         name = self.host if self.kind == "mx" else f"[{self.host}]:{self.port}"
         name = f"{self.user}@{name}" if self.user else name
         name += " (REQUIRETLS)" if self.require_tls else _TLS_MARKS.get(self.tls, "")
+        if self.kind == "mx" and not self.policies:
+            name += " (no policies)"
         if self.family != "any":
             name += f" ({self.family})"
         return f"{name} from {' '.join(self.sources)}" if self.sources else name

@@ -6,7 +6,7 @@ import pytest
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
-from mailraven.queue.demands import ascii_path, needs_conversion, objection
+from mailraven.queue.demands import Abilities, ascii_path, needs_conversion, objection
 from mailraven.queue.entry import QueueEntry, new_entry
 from mailraven.smtp.client_replies import Extensions
 
@@ -28,6 +28,7 @@ def to(address: str) -> QueueEntry:
         (PLAIN, {"SIZE": "0"}, False, None),  # RFC 1870 §4: no limit known
         (UTF8, {}, False, None),  # asked to be safe, but all is ASCII
         (to("jörg@example.net"), {}, False, "5.6.7"),
+        (replace(to("jörg@example.net"), smtputf8=False), {}, False, "5.6.7"),  # by an alias
         (to("jörg@example.net"), {"SMTPUTF8": ""}, False, None),
         (to("bob@bücher.example"), {}, False, None),  # the domain becomes A-labels
         (replace(UTF8, reverse_path="jö@example.org"), {}, False, "5.6.7"),
@@ -35,13 +36,26 @@ def to(address: str) -> QueueEntry:
         (replace(PLAIN, require_tls=True), {"REQUIRETLS": ""}, True, None),
         (replace(PLAIN, require_tls=True), {"REQUIRETLS": ""}, False, "5.7.30"),
         (replace(PLAIN, require_tls=True), {}, True, "5.7.30"),  # RFC 8689 §4.2.1
+        (replace(PLAIN, require_tls=True, reverse_path=""), {}, False, None),  # RFC 8689 §5
     ],
 )
 def test_a_server_that_cannot_do_it_is_not_asked(
     entry: QueueEntry, offers: dict[str, str], verified: bool, status: str | None
 ) -> None:
-    found = objection(entry, Extensions(offers), verified_tls=verified)
+    found = objection(entry, entry.recipients[0], Abilities(Extensions(offers), verified))
     assert (found.enhanced_status if found else None) == status
+
+
+def test_one_who_needs_smtputf8_does_not_keep_others_from_their_mail() -> None:
+    both = replace(UTF8, recipients=(*PLAIN.recipients, *to("jörg@example.net").recipients))
+    found = [objection(both, one, Abilities(Extensions())) for one in both.recipients]
+    assert found[0] is None
+    assert found[1] is not None and found[1].text.startswith("the address of the recipient needs")
+
+
+def test_requiretls_is_kept_by_a_socket_of_this_machine() -> None:
+    entry = replace(PLAIN, require_tls=True)
+    assert objection(entry, entry.recipients[0], Abilities(Extensions(), is_local=True)) is None
 
 
 def test_only_eight_bit_content_without_8bitmime_is_converted() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
-from mailraven.queue.content import content_of
+from mailraven.queue.content import needs_of
 from mailraven.queue.dsn import Notice, Reporter, notice, wants_whole
 from mailraven.queue.entry import Answer, QueueEntry, instant, new_entry
 from mailraven.queue.progress import Report, ReportKind
@@ -134,7 +134,7 @@ def test_report_to_an_ascii_sender_travels_everywhere() -> None:
 
 def test_eight_bit_original_is_declared() -> None:
     original = "From: alice@example.org\r\n\r\nschön\r\n".encode()
-    queued = replace(entry(), content=content_of([original]))
+    queued = replace(entry(), content=needs_of([original]).content)
     made = report(queued, original=original)
     message, *_ = parsed(made)
     assert made.envelope.body == "8BITMIME"
@@ -152,3 +152,10 @@ def test_what_we_say_ourselves_is_not_called_a_reply() -> None:
     _, per_recipient = status_fields(status)
     assert per_recipient["Diagnostic-Code"] == "x-mailraven; connect: refused"
     assert "Remote-MTA" not in per_recipient
+
+
+def test_report_of_a_message_with_requiretls_is_protected_like_it() -> None:
+    # RFC 8689 §5: as with RET=HDRS, whatever was asked for
+    queued = replace(entry(), require_tls=True, ret="FULL")
+    assert not wants_whole(queued, Report("failed", (0,)))
+    assert report(queued).envelope.require_tls

@@ -12,7 +12,7 @@ import pytest
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
-from mailraven.queue.content import content_of
+from mailraven.queue.content import needs_of
 from mailraven.queue.entry import Answer, BrokenEntry, bounded, decode_entry, encode_entry, instant
 from mailraven.queue.names import is_queue_id, queue_id
 from mailraven.queue.spool import EntryGone, Spool
@@ -168,8 +168,36 @@ def test_long_answers_are_cut() -> None:
     ],
 )
 def test_content_class_separates_header_and_body(chunks: list[bytes], kind: str) -> None:
-    assert content_of(chunks) == kind
-    assert content_of([bytes([octet]) for chunk in chunks for octet in chunk]) == kind
+    assert needs_of(chunks).content == kind
+    assert needs_of([bytes([octet]) for chunk in chunks for octet in chunk]).content == kind
+
+
+@pytest.mark.parametrize(
+    ("message", "is_optional"),
+    [
+        (b"TLS-Required: No\r\n\r\nx", True),
+        (b"A: b\r\ntls-required:\r\n no \r\n\r\nx", True),
+        (b"A: b\r\nTLS-Required: Not\r\n\r\nx", False),
+        (b"A: b\r\nTLS-Required: Yes\r\n\r\nx", False),
+        (b"A: b\r\nTLS-Required:\r\nNo\r\n\r\nx", False),
+        (b"A: b\r\nX-TLS-Required: No\r\n\r\nx", False),
+        (b"A: b\r\n\r\nTLS-Required: No\r\n", False),
+        # RFC 8689 §3: there must not be more than one
+        (b"TLS-Required: No\r\nTLS-Required: No\r\n\r\nx", False),
+    ],
+)
+def test_field_tls_required_is_seen_in_the_header_alone(message: bytes, is_optional: bool) -> None:
+    for chunks in ([message], [bytes([octet]) for octet in message]):
+        assert needs_of(chunks).tls_optional is is_optional
+
+
+@pytest.mark.parametrize("way", ["pieces", "file"])
+def test_entry_keeps_what_the_field_says(spool: Spool, tmp_path: Path, way: str) -> None:
+    message = b"TLS-Required: No\r\n\r\nx\r\n"
+    path = tmp_path / "message"
+    path.write_bytes(message)
+    id = spool.submit(envelope(), [message] if way == "pieces" else path)
+    assert spool.load(id).tls_optional
 
 
 def test_strange_ids_are_not_found(spool: Spool) -> None:
