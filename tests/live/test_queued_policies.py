@@ -5,9 +5,7 @@ zone.
 """
 
 import asyncio
-import hashlib
 import shutil
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -15,10 +13,9 @@ from pathlib import Path
 
 import dns.rcode
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mailraven.queue.entry import Answer
-from servers.authority import Holder, authority
+from servers.authority import Holder, authority, server_context, tlsa
 from servers.dns_server import DnsServer, Manners, Records
 from servers.policy_host import PolicyHost, policy
 from servers.queue_house import MESSAGE, QueueHouse
@@ -29,19 +26,6 @@ GOOD, WRONG = ROOT.sign("mx.far.example"), ROOT.sign("other.example")
 EXPIRED, UNKNOWN = ROOT.sign("mx.far.example", days=-1), authority("X").sign("mx.far.example")
 WEB, WRONG_WEB = ROOT.sign("mta-sts.far.example"), ROOT.sign("www.far.example")
 ALL = frozenset({"far.example", "mx.far.example", "_25._tcp.mx.far.example"})
-
-
-def server_context(holder: Holder, folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    chain, key = holder.write(folder, f"cert{holder.certificate.serial_number}")
-    context.load_cert_chain(chain, key)
-    return context
-
-
-def tlsa(holder: Holder) -> str:
-    key = holder.certificate.public_key()
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"3 1 1 {hashlib.sha256(spki).hexdigest()}"
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Certificates for tests: an authority, and what it signs, rightly dated or not."""
 
+import hashlib
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +9,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import NameOID
 
 Key = ec.EllipticCurvePrivateKey
@@ -73,6 +80,20 @@ def _make(names: tuple[str, ...], above: Holder | None, days: int, *, is_authori
         alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternative, critical=False)
     return Holder(builder.sign(signer, hashes.SHA256()), key, above)
+
+
+def server_context(holder: Holder, folder: Path) -> ssl.SSLContext:
+    """A TLS server that shows the certificate of `holder`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*holder.write(folder, f"cert{holder.certificate.serial_number}"))
+    return context
+
+
+def tlsa(holder: Holder) -> str:
+    """A TLSA record "3 1 1" for the key of `holder`."""
+    key = holder.certificate.public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"3 1 1 {hashlib.sha256(spki).hexdigest()}"
 
 
 def authority(name: str = "Test CA") -> Holder:

@@ -23,6 +23,7 @@ from mailraven.mail.headers import decode_words, first
 from mailraven.mail.types import QueueId
 from mailraven.ops.errors import OperationError
 from mailraven.ops.queue import Broken, Found, is_being_served, search
+from mailraven.queue.advice import advice
 from mailraven.queue.dsn import header_block
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.explain import clock, story, why
@@ -187,6 +188,7 @@ def as_json(listed: Listed, entry: QueueEntry) -> dict[str, object]:
                 "stage": one.answer.stage if one.answer else "",
                 "heard": one.answer.heard if one.answer else False,
                 "answer": one.answer.text if one.answer else "",
+                "advice": advice(one.answer) if one.answer else "",
                 "at": one.answer.at.isoformat() if one.answer and one.answer.at else None,
             }
             for one in entry.recipients

@@ -1,6 +1,7 @@
 """How we call a host: from which of our addresses, by which name, and with which password."""
 
 import asyncio
+import os
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,8 +25,14 @@ async def dial(config: Config, hop: NextHop, host: Hop) -> Outgoing:
                 return await connect_unix(hop.socket)
             return await connect(host.address, host.port, source_for(hop, host.address))
     except OSError as error:
-        why = "timed out" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        raise _failure(f"4.4.1 connect: {why}", "connect") from error  # RFC 3463 §3.5
+        raise _failure(f"4.4.1 {_why(error)}", "connect") from error  # RFC 3463 §3.5
+
+
+def _why(error: OSError) -> str:
+    """The system's own words; an event loop has put others before them."""
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    return "connecting timed out" if isinstance(error, TimeoutError) else str(error)
 
 
 def source_for(hop: NextHop, address: str) -> str | None:

@@ -11,6 +11,7 @@ from mailraven.limits.brake import note_bounces
 from mailraven.mail.envelope import NULL_REVERSE_PATH
 from mailraven.observe import log, metrics
 from mailraven.observe.trace import new_trace
+from mailraven.queue.advice import advice
 from mailraven.queue.dsn import Reporter, header_block, notice, wants_whole
 from mailraven.queue.entry import BrokenEntry, QueuedRecipient, QueueEntry, instant
 from mailraven.queue.progress import Attempt, Conclusion, Report, conclude, reported
@@ -172,6 +173,7 @@ def log_attempt(entry: QueueEntry, position: int, attempt: Attempt) -> None:
         remote=answer.remote or None,
         stage=answer.stage,
         answer=answer.text,
+        advice=(advice(answer) or None) if attempt.status == "failed" else None,
         tls=answer.tls or None,
         age=round(time.time() - entry.received.timestamp(), 3),
     )

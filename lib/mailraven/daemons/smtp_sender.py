@@ -147,7 +147,7 @@ class SmtpSender:
         except NotAuthentic as error:
             raise HandshakeFailed(str(error)) from error
         except (OSError, ConnectionGone) as error:  # TimeoutError and ssl.SSLError are OSErrors
-            raise HandshakeFailed(str(error) or type(error).__name__) from error
+            raise HandshakeFailed(_words(error)) from error
         is_checked = self.handshake_check is not None
         self.is_verified = is_checked or context.verify_mode == ssl.CERT_REQUIRED
         self._engine.tls_started()
@@ -241,6 +241,15 @@ class SmtpSender:
             self._connection.close()
         else:
             self._connection.abort()
+
+
+def _words(error: OSError | ConnectionGone) -> str:
+    """What went wrong in a handshake, without the names that OpenSSL has for it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message.removesuffix(".")
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return "timed out" if isinstance(error, TimeoutError) else str(error)
 
 
 def _failure(text: str, command: str) -> SessionFailed:

@@ -36,7 +36,7 @@ def objection(
     extensions = session.extensions
     limit = extensions.size_limit
     if limit is not None and entry.size > limit:
-        text = f"message of {entry.size} octets, {limit} are allowed there"  # RFC 1870 §6.1
+        text = f"the message has {entry.size} octets, that server takes {limit}"  # RFC 1870 §6.1
         return Objection(552, "5.3.4", text)
     if "SMTPUTF8" not in extensions and (what := _only_smtputf8(entry, recipient)):
         # RFC 6531 §3.5: never strip or encode what only SMTPUTF8 can carry.

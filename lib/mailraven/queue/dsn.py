@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from mailraven.mail.address import split_address
 from mailraven.mail.envelope import NULL_REVERSE_PATH, Envelope, Recipient
 from mailraven.mail.types import TraceId
+from mailraven.queue.advice import advice_for_sender
 from mailraven.queue.demands import ascii_path
 from mailraven.queue.entry import QueuedRecipient, QueueEntry
 from mailraven.queue.progress import Report, ReportKind
@@ -157,6 +158,8 @@ def _explanation(recipient: QueuedRecipient) -> list[str]:
         lines.append(f"    {answer.text}")
     elif answer is not None:
         lines.append(f"    {answer.text}" + (f" ({answer.remote})" if answer.remote else ""))
+    if answer is not None and recipient.status == "failed":
+        lines += [f"    {words}" for words in (advice_for_sender(answer),) if words]
     return [*lines, ""]
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from mailraven.queue.entry import QueuedRecipient, QueueEntry, instant
+from mailraven.queue.advice import advice
+from mailraven.queue.entry import Answer, QueuedRecipient, QueueEntry, instant
 from mailraven.queue.schedule import LONGEST_WAIT, Schedule
 from mailraven.queue.spool import Folder
+
+SESSION_LOST = "4.4.2"  # RFC 3463 §3.5
 
 
 def why(entry: QueueEntry, folder: Folder, due: float, schedule: Schedule) -> str:
@@ -60,12 +63,23 @@ def story(one: QueuedRecipient) -> Iterator[str]:
     answer = one.answer
     if answer is None:
         return
+    yield f"  {_scene(answer)}:"
+    yield f"  {answer.text}"
+    if one.status in ("pending", "failed") and (hint := advice(answer)):
+        yield f"  {hint}"
+
+
+def _scene(answer: Answer) -> str:
+    """Who said the answer's text, to what, and when."""
     at = f" at {clock(answer.at)}" if answer.at else ""
+    remote, stage = answer.remote, answer.stage
     if answer.heard:
         tls = f" ({answer.tls})" if answer.tls else " (no TLS)"
-        yield f"  {answer.remote}{tls} answered to {answer.stage}{at}:"
-    elif answer.remote:
-        yield f"  {answer.remote} was asked{at} and gave no answer ({answer.stage}):"
-    else:
-        yield f"  nobody was asked{at} ({answer.stage}):"
-    yield f"  {answer.text}"
+        return f"{remote}{tls} answered to {stage}{at}"
+    if not remote:
+        return f"nobody was asked{at} ({stage})"
+    if stage == "connect":
+        return f"{remote} could not be reached{at}"
+    if answer.enhanced_status == SESSION_LOST:
+        return f"{remote} was asked{at} and gave no answer"
+    return f"{remote} was not given the message{at} ({stage})"
