@@ -24,6 +24,8 @@ from pathlib import Path
 import msgspec
 
 DAY_LIMIT = 1 << 30  # octets of one day's file; a flood must not fill the disk
+BLOCK = 1 << 20  # octets that are read at once
+LINE_LIMIT = 16 << 20  # octets; what a message with most recipients and reasons has, and more
 TEXT_LIMIT = 300  # characters of any text that a peer chose
 _encoder = msgspec.json.Encoder()
 
@@ -88,13 +90,11 @@ def prune_records(folder: Path, before: float) -> int:
 def records(folder: Path) -> Iterator[Record]:
     """All records, those of the last day first, each day from its end. Broken lines are left out.
 
-    Raises OSError.
+    Of a file only a block is in memory. Raises OSError.
     """
     for path in sorted(folder.glob("[0-9]*.jsonl"), reverse=True):
-        for line in reversed(path.read_bytes().splitlines()):
-            record = _parsed(line)
-            if record is not None:
-                yield record
+        for block in _blocks(path):
+            yield from filter(None, map(_parsed, reversed(block.splitlines())))
 
 
 def find_records(folder: Path, wanted: str) -> Iterator[Record]:
@@ -102,11 +102,30 @@ def find_records(folder: Path, wanted: str) -> Iterator[Record]:
     bare = wanted.strip("<>")
     sought = _encoder.encode(bare)[1:-1]
     for path in sorted(folder.glob("[0-9]*.jsonl"), reverse=True):
-        with path.open("rb") as file:
-            lines = [line for line in file if sought in line]
-        for record in filter(None, map(_parsed, reversed(lines))):
-            if bare in (record.get("trace"), str(record.get("message_id", "")).strip("<>")):
-                yield record
+        for block in _blocks(path):
+            if sought not in block:  # most have not: they need not be split into lines
+                continue
+            lines = (line for line in reversed(block.splitlines()) if sought in line)
+            for record in filter(None, map(_parsed, lines)):
+                if bare in (record.get("trace"), str(record.get("message_id", "")).strip("<>")):
+                    yield record
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The file from its end, in blocks of whole lines, of BLOCK octets and the rest of a line. A
+    line of more than LINE_LIMIT is none of ours: its beginning counts for nothing."""
+    with path.open("rb") as file:
+        position, tail = file.seek(0, os.SEEK_END), b""
+        while position:
+            start = max(0, position - BLOCK)
+            file.seek(start)
+            block, position = file.read(position - start) + tail, start
+            cut = block.find(b"\n") + 1 if start else 0  # before it ends a line that began above
+            if start and not cut:
+                tail = block if len(block) <= LINE_LIMIT else b""
+                continue
+            tail = block[:cut] if cut <= LINE_LIMIT else b"\n"
+            yield block[cut:]
 
 
 def _parsed(line: bytes) -> Record | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mailraven.spam import records as spam_records
 from mailraven.spam.records import VerdictRecords, find_records, prune_records, records
 
 DAY = 86400
@@ -67,3 +68,32 @@ def test_text_that_is_no_unicode_stops_nobody(tmp_path: Path) -> None:
     log.append({"trace": "1", "helo": "\ud800"}, NOON)
     log.append({"trace": "2"}, NOON)
     assert next(one["trace"] for one in records(tmp_path)) == "2"
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
+def test_records_are_read_from_the_end_wherever_a_block_is_cut(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spam_records, "BLOCK", block)
+    log = VerdictRecords(tmp_path)
+    for number in range(30):
+        log.append({"trace": f"t{number}", "subject": "x" * number}, NOON)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"\n\n" + path.read_bytes() + b"\n")
+    newest_first = [f"t{number}" for number in reversed(range(30))]
+    assert [record["trace"] for record in records(tmp_path)] == newest_first
+    assert [record["trace"] for record in find_records(tmp_path, "t1")] == ["t1"]
+
+
+def test_a_line_without_end_costs_no_memory_and_hides_nothing_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spam_records, "BLOCK", 100)
+    monkeypatch.setattr(spam_records, "LINE_LIMIT", 1000)
+    log = VerdictRecords(tmp_path)
+    for trace in "12":
+        log.append({"trace": trace}, NOON)
+    (path,) = tmp_path.iterdir()
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"." * 5000 + b"\n" + second)
+    assert [record["trace"] for record in records(tmp_path)] == ["2", "1"]
