@@ -20,6 +20,7 @@ from unit.daemons.smtp_house import (
     lmtp,
     mailbox,
     new_house,
+    new_of,
     spooled,
     spooled_message,
     stranger,
@@ -139,6 +140,24 @@ def test_what_the_queue_cannot_take_nobody_has_got(house: Demo, size: int) -> No
         assert bring(house, message, "carol", "farther").startswith("451 ")
     carol.unlink()
     assert mailbox(house, "carol") == []
+
+
+@pytest.mark.parametrize("size", [0, LIMIT])
+def test_who_got_a_share_gets_none_again_when_neither_mailbox_nor_queue_takes_the_next(
+    house: Demo, size: int
+) -> None:
+    message = mail("nothing") + (b"." * 60 + b"\r\n") * (size // 60)
+    maildirs = {one: new_of(house, one).parent for one in ("bob", "carol")}
+    allow = maildirs["carol"].parent / "allow"
+    allow.write_text("127.0.0.1\n")  # so that her copy differs
+    with broken(house.root / "spool" / "incoming"), broken(maildirs["carol"]):
+        assert bring(house, message, "bob", "carol").startswith("451 ")
+        assert len(mailbox(house, "bob")) == (0 if size else 1)
+    assert bring(house, message, "bob", "carol").startswith("250 ")
+    assert [len(mailbox(house, one)) for one in ("bob", "carol")] == [1, 1]
+    assert bring(house, message, "bob", "carol").startswith("250 ")  # it is sent once more
+    allow.unlink()
+    assert [len(mailbox(house, one)) for one in ("bob", "carol")] == [2, 2]
 
 
 @pytest.mark.parametrize("name", ["postmaster", "abuse"])
