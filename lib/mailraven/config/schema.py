@@ -179,7 +179,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     ] = {}
     couriers: Annotated[Count, _help("Processes that deliver.")] = 2
     concurrency: Annotated[Count, _help("Deliveries at once; ten times as many may stall.")] = 50
-    destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 5
+    destination_concurrency: Annotated[Count, _help("Connections to one host at once.")] = 20
     routes: Annotated[Routes, _help("Fixed next hops by domain; * is any other.")] = {}
     port: Annotated[Port, _help("Port of the hosts that MX records name.")] = 25
     tls: Annotated[TlsDemands, _help("What TLS must be, by domain of the recipient.")] = {}

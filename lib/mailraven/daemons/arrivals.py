@@ -17,6 +17,7 @@ from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, Wat
 from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.queue.agenda import Agenda
+from mailraven.queue.names import is_queue_id
 from mailraven.queue.spool import Folder, Listed, Spool
 from mailraven.queue.wishes import fulfil_all_noted
 
@@ -47,6 +48,7 @@ class Arrivals:
         self._longest_wait = longest_wait
         self._on_news = on_news
         self._watcher = Watcher()
+        self._incoming = spool.folder("incoming")
         self._must_scan = True
         self._scanned = 0.0
 
@@ -82,6 +84,7 @@ class Arrivals:
 
     def _on_events(self) -> None:
         """Something came, went or was touched."""
+        now = time.time()
         for event in self._watcher.read():
             if event.path is None or event.mask & Q_OVERFLOW:
                 self._must_scan = True
@@ -89,6 +92,8 @@ class Arrivals:
                 continue  # our own doing
             elif event.mask & MOVED_FROM:
                 self._agenda.drop(QueueId(event.name))
+            elif event.path == self._incoming and is_queue_id(event.name):
+                self._agenda.put_fresh(Listed(QueueId(event.name), "incoming", now))
             else:
                 self.look_at(event.path, event.name)
         self._on_news()

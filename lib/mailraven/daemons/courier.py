@@ -19,7 +19,7 @@ from mailraven.config.schema import Config
 from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons.delivery import Courier, Pen, Unreachable
 from mailraven.daemons.flight import Flight, Job
-from mailraven.daemons.orders import Deliver, Done, Leave, Level, Lines, decode_order, encode
+from mailraven.daemons.orders import Batch, Deliver, Done, Leave, Level, Lines, decode_order
 from mailraven.daemons.process import tell_starter
 from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import SmtpSender
@@ -63,7 +63,7 @@ class Post(asyncio.Protocol):
         )
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
-        self._transport: asyncio.Transport | None = None
+        self._batch: Batch | None = None
         self._lines = Lines()
         self._sessions: dict[int, SmtpSender] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,10 +75,10 @@ class Post(asyncio.Protocol):
         return Means(config, Courier(config, resolver, self._pen, guard))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._batch = Batch(cast(asyncio.Transport, transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._batch = None
         self.lost.set()
 
     def data_received(self, data: bytes) -> None:
@@ -117,8 +117,8 @@ class Post(asyncio.Protocol):
         self._say(Done(order.number, attempts, is_open=delivered.sender is not None))
 
     def _say(self, done: Done) -> None:
-        if self._transport is not None:
-            self._transport.write(encode(done))
+        if self._batch is not None:
+            self._batch.add(done)
 
     def _current_means(self) -> Means:
         if self._means.config is not self._watcher.config:

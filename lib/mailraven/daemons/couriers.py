@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from mailraven.daemons.flight import Job
-from mailraven.daemons.orders import Deliver, Done, Leave, Level, Lines, Order, decode_done, encode
+from mailraven.daemons.orders import Batch, Deliver, Done, Leave, Level, Lines, Order, decode_done
 from mailraven.observe import log
 from mailraven.queue.entry import Answer, instant
 from mailraven.queue.progress import Attempt
@@ -50,7 +50,7 @@ class _Courier(asyncio.Protocol):
 
     def __init__(self, everyone: "Couriers") -> None:
         self._everyone = everyone
-        self._transport: asyncio.Transport | None = None
+        self._batch: Batch | None = None
         self._lines = Lines()
         self._under_way: dict[int, asyncio.Future[Done | None]] = {}
         self.sessions = 0  # those that wait for another job
@@ -63,16 +63,15 @@ class _Courier(asyncio.Protocol):
     @property
     def is_here(self) -> bool:
         """Whether it is connected."""
-        return self._transport is not None
+        return self._batch is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio.Transport, only alike.
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=1 << 30)  # slots bound what is under way
+        self._batch = Batch(cast(asyncio.Transport, transport))
         self._everyone.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._batch = None
         self._everyone.went(self)
         if self._under_way:
             log.event("courier-gone", level="warn", messages=len(self._under_way))
@@ -92,8 +91,8 @@ class _Courier(asyncio.Protocol):
 
     def say(self, order: Order) -> None:
         """Send an order; to one who is gone, it is dropped."""
-        if self._transport is not None:
-            self._transport.write(encode(order))
+        if self._batch is not None:
+            self._batch.add(order)
 
     async def deliver(self, order: Deliver) -> Done | None:
         """What it says of an order; None when it dies over it."""
@@ -109,8 +108,8 @@ class _Courier(asyncio.Protocol):
 
     def close(self) -> None:
         """Let it go home."""
-        if self._transport is not None:
-            self._transport.close()
+        if self._batch is not None:
+            self._batch.close()
 
 
 class Couriers:

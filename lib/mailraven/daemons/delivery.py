@@ -22,6 +22,7 @@ from mailraven.daemons.dialling import dial, helo_name, with_password
 from mailraven.daemons.flight import Job
 from mailraven.daemons.signing import Signatory
 from mailraven.daemons.smtp_sender import (
+    SMALL,
     HandshakeFailed,
     Message,
     SessionFailed,
@@ -233,9 +234,7 @@ class Courier:
         flight = job.flight
         entry, path = flight.entry, flight.spool.message_path(flight.entry.id)
         if not needs_conversion(entry, extensions):
-            signed = b"" if job.hop.kind == "lmtp" else await self._pen.signatory.sign(flight)
-            prefix = mark(job.via) + signed
-            return Message(prefix, path, len(prefix) + entry.size)
+            return await self._as_it_is(job, path)
         if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
             return None
         octets = await asyncio.to_thread(lambda: to_seven_bit(path.read_bytes()))
@@ -243,6 +242,23 @@ class Courier:
             return None
         octets = mark(job.via) + self._pen.signatory.sign_octets(entry, octets) + octets
         return Message(octets, None, len(octets))
+
+    async def _as_it_is(self, job: Job, path: Path) -> Message:
+        """The message as it lies in the spool, signed unless it goes to our own LMTP."""
+        entry, is_signed = job.flight.entry, job.hop.kind != "lmtp"
+        signatory, prefix = self._pen.signatory, mark(job.via)
+        if entry.size > SMALL:
+            prefix += await signatory.sign(entry, path) if is_signed else b""
+            return Message(prefix, path, len(prefix) + entry.size)
+        octets = _read(path)  # a page or two: no thread is worth it
+        if is_signed:
+            prefix += signatory.sign_small(entry, octets)
+        return Message(prefix + octets, None, len(prefix) + len(octets))
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path costs more than the call
+        return file.read()
 
 
 def _check(asked: Demand, chain: list[bytes]) -> None:

@@ -4,6 +4,7 @@ queued says `Deliver` and `Leave`, a courier answers each `Deliver` with a `Done
 message do not pass: the courier reads them from the spool.
 """
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,33 @@ class Lines:
         return lines
 
 
+class Batch:
+    """Messages that go out together at the end of the loop's turn: one write for all of them."""
+
+    __slots__ = ("_lines", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._lines: list[bytes] = []
+
+    def add(self, message: "Order | Done") -> None:
+        """Send `message` soon."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(_encoder.encode(message))
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if not self._transport.is_closing():
+            self._transport.write(b"\n".join(lines) + b"\n")
+
+    def close(self) -> None:
+        """Send what waits, and end the connection."""
+        if self._lines:
+            self._flush()
+        self._transport.close()
+
+
 def _path(kind: type, value: object) -> object:
     if kind is Path:
         return Path(str(value))
@@ -80,8 +108,3 @@ _orders = msgspec.json.Decoder(Order, dec_hook=_path)
 
 decode_done: Callable[[bytes], Done] = msgspec.json.Decoder(Done).decode
 decode_order: Callable[[bytes], Order] = _orders.decode
-
-
-def encode(message: Order | Done) -> bytes:
-    """The line of a message."""
-    return _encoder.encode(message) + b"\n"

@@ -20,6 +20,7 @@ from mailraven.daemons.couriers import Couriers
 from mailraven.daemons.destinations import SUSPENSION, Dispatcher
 from mailraven.daemons.flight import Flight, Job, cut_into_jobs
 from mailraven.daemons.orders import Level
+from mailraven.daemons.removal import Remover, needs_no_word
 from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
@@ -78,6 +79,8 @@ class Queue:
             lambda: longest_wait(float(service.config.queue.first_retry)),
             self._wake.set,
         )
+        self._loop = asyncio.get_running_loop()
+        self._remover = Remover(self._spool, self._removed)
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
         self._suppressed = SuppressionList(config.paths.spool)
@@ -167,12 +170,14 @@ class Queue:
 
     def _launch(self, listed: Listed) -> None:
         """Claim an entry and cut it into jobs, if one of its destinations has room for another."""
-        entry = self._spool.look(listed.id, listed.folder)
+        known = self._agenda.take_known(listed.id)
+        entry = known or self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
         hops, lane = self._hops(entry), lane_of(entry)
         if (destination := self._full_destination(hops, lane)) is not None:
             self._agenda.put_in_line(listed, destination, lane)
+            self._agenda.keep_known(entry)
         elif self._spool.take(listed.id, listed.folder):
             flight = Flight(entry, self._spool)
             self._flights[entry.id] = flight
@@ -194,9 +199,7 @@ class Queue:
         jobs = cut_into_jobs(flight, {n: h for n, h in hops.items() if isinstance(h, NextHop)})
         flight.open_jobs = len(jobs)
         if not jobs:
-            task = asyncio.get_running_loop().create_task(self._settle(flight))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
+            self._begin_to_settle(flight)
         means = self._current_means()
         for job in jobs:
             most = means.config.queue.destination_concurrency
@@ -225,8 +228,26 @@ class Queue:
         except (OSError, EntryGone) as error:
             log.event("save-failed", level="error", queue_id=job.flight.entry.id, error=str(error))
             return
-        if is_last:
+        if is_last and needs_no_word(job.flight.entry):
+            self._remover.remove(job.flight)
+        elif is_last:
             await self._settle(job.flight)
+
+    def _removed(self, gone: list[Flight], failed: list[Flight]) -> None:
+        """What became of messages that had to be removed: called in the remover's thread."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._forget_all, gone, failed)
+
+    def _forget_all(self, gone: list[Flight], failed: list[Flight]) -> None:
+        for flight in gone:
+            self._forget(flight.entry.id)
+        for flight in failed:
+            self._begin_to_settle(flight)
+
+    def _begin_to_settle(self, flight: Flight) -> None:
+        task = asyncio.get_running_loop().create_task(self._settle(flight))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     async def _settle(self, flight: Flight) -> None:
         """Make the outcome durable, however long the disk is full; then the entry is free again."""
@@ -303,6 +324,7 @@ class Queue:
         self._arrivals.close()
         await self._dispatcher.close(GRACE)
         self.couriers.close()
+        await asyncio.to_thread(self._remover.close)
         with suppress(OSError):
             await asyncio.to_thread(self._ledger.flush)
 

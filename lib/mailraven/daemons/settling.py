@@ -54,7 +54,7 @@ def settle(flight: Flight, config: Config) -> Conclusion:
     else:
         with flight.spool.deferring(conclusion.entry):
             _report(flight, conclusion, config)
-    _fulfil_wish(flight)
+    fulfil_wish(flight)
     _count_bounces(flight.entry, bounces, config)
     return conclusion
 
@@ -107,7 +107,7 @@ def _suppress(entry: QueueEntry, config: Config) -> None:
         )
 
 
-def _fulfil_wish(flight: Flight) -> None:
+def fulfil_wish(flight: Flight) -> None:
     """What an operator wanted of the message while it was under way; the attempt stands anyhow."""
     id = flight.entry.id
     try:
@@ -163,7 +163,7 @@ def log_attempt(entry: QueueEntry, position: int, attempt: Attempt) -> None:
     recipient: QueuedRecipient = entry.recipients[position]
     answer = attempt.answer
     result = {"pending": "deferred", "failed": "bounced"}.get(attempt.status, attempt.status)
-    RESULTS.labels(result).inc()
+    metrics.child(RESULTS, result).inc()
     log.event(
         result,
         level="info" if attempt.status != "pending" else "warn",

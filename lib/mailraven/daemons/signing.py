@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mailraven.daemons.flight import Flight
 from mailraven.mail.address import normalise_domain
 from mailraven.mail.errors import ConfigError
 from mailraven.mail.types import QueueId
@@ -30,7 +29,7 @@ from mailraven.queue.dsn import header_block
 from mailraven.queue.entry import QueueEntry
 
 HEADER_LIMIT = 1 << 20  # octets of a header that is signed
-SMALL = 64 * 1024  # octets of a message that is signed on the loop itself
+HEADER_END = b"\r\n\r\n"
 SLICE = 1 << 18  # octets of a body in memory at a time
 KNOWN_SECONDS = 60.0  # a key that has gone since signs nothing for longer
 KNOWN_LIMIT = 200  # messages whose signatures are kept: one for many goes out in many jobs
@@ -50,37 +49,48 @@ class Signatory:
         self._is_local = is_local
         self._known: OrderedDict[QueueId, _Signed] = OrderedDict()
 
-    async def sign(self, flight: Flight) -> bytes:
+    async def sign(self, entry: QueueEntry, path: Path) -> bytes:
         """The DKIM-Signature fields to put before the message; b"" when it is not ours to sign.
 
-        Raises OSError when the message cannot be read.
+        Raises OSError when the message at `path` cannot be read.
         """
-        entry = flight.entry
         if entry.account is None:
             return b""
-        known = self._known.get(entry.id)
-        if known is not None and time.time() - known.at < KNOWN_SECONDS:
-            return known.fields
-        if entry.size <= SMALL:
-            fields = self._make(flight)  # under a millisecond
-        else:
-            fields = await asyncio.to_thread(self._make, flight)  # hashes it all
+        fields = self._kept(entry.id)
+        if fields is None:
+            fields = self._keep(entry.id, await asyncio.to_thread(self._make, path))
+        return fields
+
+    def sign_small(self, entry: QueueEntry, message: bytes) -> bytes:
+        """The same for a message in memory, up to SMALL octets: it takes about a millisecond."""
+        if entry.account is None:
+            return b""
+        fields = self._kept(entry.id)
+        return self._keep(entry.id, self.sign_octets(entry, message)) if fields is None else fields
+
+    def _kept(self, id: QueueId) -> bytes | None:
+        """What the message was signed with a moment ago."""
+        known = self._known.get(id)
+        return known.fields if known and time.time() - known.at < KNOWN_SECONDS else None
+
+    def _keep(self, id: QueueId, fields: bytes) -> bytes:
         if len(self._known) >= KNOWN_LIMIT:
             self._known.popitem(last=False)
-        self._known[entry.id] = _Signed(fields, time.time())
+        self._known[id] = _Signed(fields, time.time())
         return fields
 
     def sign_octets(self, entry: QueueEntry, message: bytes) -> bytes:
         """The same for a message that is not sent as it stands in the spool."""
         header = header_block(message)
-        keys = self._keys(header) if entry.account is not None else ()
+        is_ours = entry.account is not None and HEADER_END in message
+        keys = self._keys(header) if is_ours else ()
         if not keys:
             return b""
         hashed = body_hash([message[len(header) + 2 :]])
         return signatures(header, hashed, keys, int(time.time()))
 
-    def _make(self, flight: Flight) -> bytes:
-        with flight.spool.message_path(flight.entry.id).open("rb") as file:
+    def _make(self, path: Path) -> bytes:
+        with path.open("rb") as file:
             start = _read_header(file)
             header = header_block(start)
             keys = self._keys(header)
@@ -106,7 +116,7 @@ class Signatory:
 def _read_header(file: BinaryIO) -> bytes:
     """The message up to the end of its header, and some more; b"" where no header ends."""
     start = b""
-    while b"\r\n\r\n" not in start:
+    while HEADER_END not in start:
         piece = file.read(SLICE)
         if len(start) > HEADER_LIMIT or not piece:
             return b""

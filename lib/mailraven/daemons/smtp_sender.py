@@ -29,7 +29,7 @@ from mailraven.smtp.client import (
 from mailraven.smtp.client_replies import Extensions, Reply
 
 SLICE = 256 * 1024  # octets of a message in memory at a time
-SMALL = 64 * 1024  # octets that are read on the loop itself
+SMALL = 64 * 1024  # octets of a message that is kept in memory
 MUST_ENCRYPT = ("required", "verified")
 BASE_LIMIT = 300.0  # seconds for most commands. RFC 5321 §4.5.3.2
 HANDSHAKE_LIMIT = 60.0  # seconds
@@ -66,9 +66,6 @@ class Message:
         if self.path is None:
             for at in range(0, self.size, SLICE):
                 yield self.prefix[at : at + SLICE]
-            return
-        if self.size <= SMALL:
-            yield self.prefix + self.path.read_bytes()  # a page or two: no thread is worth it
             return
         yield self.prefix
         file = await asyncio.to_thread(self.path.open, "rb", 0)

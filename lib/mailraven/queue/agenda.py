@@ -4,7 +4,8 @@ One that is due is looked at, and waits on in the line of its destination when t
 already. In a line accounts take turns.
 
 Some 200 octets a message, whatever its size: 100,000 waiting messages are 20 MB; 950 octets where
-each has a line of its own.
+each has a line of its own. Of those in lines the entries of KNOWN_LIMIT are kept, some 2 KB each,
+so that they need not be read again.
 """
 
 import heapq
@@ -12,8 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from mailraven.mail.types import QueueId
+from mailraven.queue.entry import QueueEntry
 from mailraven.queue.fairness import FairQueue
 from mailraven.queue.spool import Folder, Listed
+
+KNOWN_LIMIT = 1000  # entries
+KNOWN_RECIPIENTS = 10  # of an entry that is kept
 
 
 class Agenda:
@@ -26,6 +31,7 @@ class Agenda:
         self._rounds: deque[str] = deque()  # destinations that have lines, or had
         self._in_rounds: set[str] = set()
         self._due: dict[QueueId, float] = {}
+        self._known: dict[QueueId, QueueEntry] = {}
 
     def __len__(self) -> int:
         return len(self._due)
@@ -35,6 +41,7 @@ class Agenda:
 
     def put(self, listed: Listed) -> None:
         """Note an entry, or that it is due at another time now."""
+        self._known.pop(listed.id, None)
         if self._due.get(listed.id) != listed.due:
             self._due[listed.id] = listed.due
             heapq.heappush(self._heap, (listed.due, listed.id, listed.folder))
@@ -90,9 +97,19 @@ class Agenda:
             del self._lines[destination]
         return found
 
+    def keep_known(self, entry: QueueEntry) -> None:
+        """Keep the text of an entry in a line, if there is room."""
+        if len(self._known) < KNOWN_LIMIT and len(entry.recipients) <= KNOWN_RECIPIENTS:
+            self._known[entry.id] = entry
+
+    def take_known(self, id: QueueId) -> QueueEntry | None:
+        """The entry as it was read, if it was kept; it is not any more."""
+        return self._known.pop(id, None)
+
     def drop(self, id: QueueId) -> None:
         """The entry is gone or held."""
         self._due.pop(id, None)
+        self._known.pop(id, None)
 
     def pop_due(self, now: float, limit: int) -> Iterator[Listed]:
         """Take at most `limit` entries that are due: fresh ones, then the longest overdue."""

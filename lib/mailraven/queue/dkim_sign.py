@@ -8,6 +8,7 @@ The body goes through in slices, so a large message never is in memory.
 
 import base64
 import hashlib
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sized
@@ -116,7 +117,7 @@ def _is_active(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]
     stamps: tuple[int, ...]
     keys: tuple[SigningKey, ...]
 
@@ -134,16 +135,16 @@ class KeyRing:
         if known is not None and _stamps(known.paths) == known.stamps:
             return known.keys
         folder = self._domains / domain / "dkim"
-        paths = (folder, *folder.glob("*.toml"), *folder.glob("*.pem"))
+        paths = tuple(map(str, (folder, *folder.glob("*.toml"), *folder.glob("*.pem"))))
         stamps = _stamps(paths)
         keys = load_keys(self._domains, domain)
         self._known[domain] = _Known(paths, stamps, keys)
         return keys
 
 
-def _stamps(paths: tuple[Path, ...]) -> tuple[int, ...]:
+def _stamps(paths: tuple[str, ...]) -> tuple[int, ...]:
     try:
-        return tuple(path.stat().st_mtime_ns for path in paths)
+        return tuple([os.stat(path).st_mtime_ns for path in paths])  # noqa: PTH116
     except FileNotFoundError:
         return ()
 

@@ -1,19 +1,19 @@
 """Submissions of one process, committed in batches by one thread: few waits for the disk for many.
 
-While a batch waits for the disk, those who come meanwhile become the next one. The files of a batch
-are made durable side by side (files/fsyncs.py), then one fsync a folder does for all names.
+While a batch waits for the disk, those who come meanwhile become the next one. It waits twice: for
+its files and their names in msg/, side by side (files/fsyncs.py), then for the names in incoming/.
 """
 
 import asyncio
 import errno
+import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailraven.files.atomic import fsync_dir
 from mailraven.files.fsyncs import Fsyncs
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.types import QueueId
@@ -82,35 +82,39 @@ def _commit_or_fail(batch: list[Job], root: str, fsyncs: Fsyncs) -> None:
 def commit(batch: list[Job], root: str, fsyncs: Fsyncs) -> None:
     """Make every message of the batch durable in incoming/, or note why it is not there."""
     for job in batch:
-        try:
-            job.draft.write()
-        except OSError as error:
-            job.failure = error
+        _attempt(job, job.draft.write)
     going = [job for job in batch if job.failure is None]
-    files = [(job, fd) for job in going for fd in job.draft.fds]
-    failures = fsyncs.sync([fd for _, fd in files])
-    for (owner, _), failure in zip(files, failures, strict=True):
-        owner.failure = owner.failure or failure
-    _sync_names(going, f"{root}/msg")
+    _sync(going, f"{root}/msg", fsyncs)
     for job in going:
-        try:
-            if job.failure is None:
-                job.draft.publish()
-        except OSError as error:
-            job.failure = error
-    _sync_names(going, f"{root}/incoming")
+        if job.failure is None:
+            _attempt(job, job.draft.publish)
+    _sync([job for job in going if job.failure is None], f"{root}/incoming", fsyncs)
     for job in batch:
         if job.failure is not None:
             job.draft.undo()
 
 
-def _sync_names(jobs: list[Job], folder: str) -> None:
-    if any(job.failure is None for job in jobs):
-        try:
-            fsync_dir(Path(folder))
-        except OSError as error:
-            for job in jobs:
-                job.failure = job.failure or error
+def _attempt(job: Job, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except OSError as error:
+        job.failure = error
+
+
+def _sync(jobs: list[Job], folder: str, fsyncs: Fsyncs) -> None:
+    """Make durable what is open of the jobs, and the names in the folder."""
+    if not jobs:
+        return
+    files = [(job, fd) for job in jobs for fd in job.draft.fds]
+    names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        *failures, no_names = fsyncs.sync([*(fd for _, fd in files), names])
+    finally:
+        os.close(names)
+    for (job, _), failure in zip(files, failures, strict=True):
+        job.failure = job.failure or failure
+    for job in jobs:
+        job.failure = job.failure or no_names
 
 
 def _tell(batch: list[Job]) -> None:
