@@ -30,7 +30,7 @@ from typing import Protocol
 
 ANSWER_TIME = 10.0  # seconds to wait for a live server's next octet
 STEP = re.compile(r"([CS])([2-9]?)([:!~*])(?: (.*))?")
-DIRECTIVE = re.compile(r"# (only|not|kind|port|answers): *(.*)")
+DIRECTIVE = re.compile(r"# (only|not|kind|port|answers|from): *(.*)")
 VARIABLE = re.compile(r"\$([a-z][a-z0-9_]*)")
 LITERAL = re.compile(rb"\{(\d+)\}\Z")
 
@@ -343,13 +343,14 @@ class EngineLink:
 class SocketLink:
     """A link to a live server, over TCP or (host "/path", port 0) a Unix socket."""
 
-    def __init__(self, host: str, port: int, *, tls: bool = False) -> None:
+    def __init__(self, host: str, port: int, *, tls: bool = False, source: str = "") -> None:
         if host.startswith("/"):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(ANSWER_TIME)
             self.socket.connect(host)
         else:
-            self.socket = socket.create_connection((host, port), ANSWER_TIME)
+            own = (source, 0) if source else None
+            self.socket = socket.create_connection((host, port), ANSWER_TIME, own)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.start_tls()
