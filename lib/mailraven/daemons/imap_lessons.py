@@ -26,7 +26,6 @@ from mailraven.spam.jobs import (
     name_of_marks,
     waiting_jobs,
 )
-from mailraven.store.errors import MessageGone
 from mailraven.store.mailbox import Mailbox
 from mailraven.store.roles import role_of
 
@@ -143,12 +142,14 @@ def _by_marks(mailbox: Mailbox, uids: Iterable[int]) -> dict[tuple[str, bool], l
     words = {keyword_bit(n): word for n, word in enumerate(state.keywords)}
     teaching = {bit: word for bit, word in words.items() if word.lower() in TEACHING_WORDS}
     found: dict[tuple[str, bool], list[str]] = {}
-    for uid in uids:
-        place = state.place(uid)
-        if place >= 0:
-            mask = state.masks[place]
+    marks_of: dict[int, tuple[str, bool]] = {}
+    cur = str(mailbox.folder / "cur")
+    for place in map(state.place, uids):
+        if place < 0:
+            continue
+        mask = state.masks[place]
+        if mask not in marks_of:
             kind = keyword_kind([word for bit, word in teaching.items() if mask & bit])
-            marks = kind, bool(mask & (ANSWERED | FLAGGED))
-            with suppress(MessageGone):
-                found.setdefault(marks, []).append(str(mailbox.path(uid)))
+            marks_of[mask] = kind, bool(mask & (ANSWERED | FLAGGED))
+        found.setdefault(marks_of[mask], []).append(f"{cur}/{state.file_name(place)}")
     return found
