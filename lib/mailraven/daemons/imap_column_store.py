@@ -6,7 +6,7 @@ the mailbox; all sessions share it. When all together pass COLUMNS_SIZE, the lon
 
 import asyncio
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -41,6 +41,7 @@ class Held:
     column: Column
     uids: "array[int]" = field(default_factory=partial(array, "L"))
     used: int = 0  # when, as ColumnStore counts
+    saved: int = 0  # entries that are on disk
 
     @property
     def covered(self) -> int:
@@ -86,6 +87,8 @@ class Held:
 
 
 Grow = Callable[[Sequence[Held]], Awaitable[bool]]
+Load = Callable[[Mailbox, bytes], Awaitable[Held | None]]
+Save = Callable[[Mailbox, bytes, Held], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,14 @@ class _Family:
 
 
 class ColumnStore:
-    """See the module; one for each process."""
+    """See the module; one for each process. `load` and `save` know what is on disk."""
 
-    __slots__ = ("_clock", "_families")
+    __slots__ = ("_clock", "_families", "_load", "_save", "_saving")
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load, save: Save) -> None:
+        self._load = load
+        self._save = save
+        self._saving: set[asyncio.Task[None]] = set()
         self._families: WeakKeyDictionary[Mailbox, _Family] = WeakKeyDictionary()
         self._clock = 0
 
@@ -146,23 +152,31 @@ class ColumnStore:
         """
         family = self._families.setdefault(mailbox, _Family())
         async with family.growing:
-            wanted = {name: self._wanted(family, name, len(mailbox.uids)) for name in names}
+            wanted = {name: await self._wanted(family, name, mailbox) for name in names}
             start = 0
             while start + 1 < mailbox.uid_next:
                 start = min(held.covered for held in wanted.values())
                 behind = [held for held in wanted.values() if held.covered == start]
                 if not await grow(behind):
                     break
+            for name, held in wanted.items():
+                self._save_soon(mailbox, name, held)
         self._forget_some()
         return wanted
 
-    def _wanted(self, family: _Family, name: bytes, messages: int) -> Held:
+    async def _wanted(self, family: _Family, name: bytes, mailbox: Mailbox) -> Held:
         self._clock += 1
-        held = family.held.get(name)
-        if held is None or len(held.uids) > 2 * messages + SPARE:  # most are gone
-            held = family.held[name] = new_column(name)
+        held = family.held.get(name) or await self._load(mailbox, name)
+        if held is None or len(held.uids) > 2 * len(mailbox.uids) + SPARE:  # most are gone
+            held = new_column(name)
+        family.held[name] = held
         held.used = self._clock
         return held
+
+    def _save_soon(self, mailbox: Mailbox, name: bytes, held: Held) -> None:
+        task = asyncio.create_task(self._save(mailbox, name, held))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
 
     def _forget_some(self) -> None:
         everything = sorted(

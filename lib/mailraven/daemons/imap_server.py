@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mailraven.auth.client import AuthClient
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Imap
+from mailraven.daemons.imap_column_files import load_column, save_column
 from mailraven.daemons.imap_column_store import ColumnStore
 from mailraven.daemons.imap_lessons import Lessons
 from mailraven.daemons.imap_record import Recordings
@@ -39,7 +40,7 @@ class ImapServer:
     limits: LimitDesk
     lessons: Lessons
     certificate: ServerTls | None = None
-    columns: ColumnStore = field(default_factory=ColumnStore)
+    columns: ColumnStore = field(default_factory=lambda: ColumnStore(load_column, save_column))
     text_index: TextIndex = field(default_factory=TextIndex)
     notices: Notices = field(default_factory=lambda: Notices(Watcher()))
 

@@ -11,6 +11,7 @@ from itertools import islice
 
 from mailraven.imap.summary import NO_DAY, sent_day_of, sent_of
 
+COLUMNS_VERSION = 1  # changes with anything that makes the same record give another entry
 CHUNK = 1000  # entries that lie in one string of octets
 END = b"\xff"  # behind each entry; no octet of UTF-8
 NO_MOMENT = -(1 << 62)  # when a message was sent that does not tell
@@ -54,6 +55,17 @@ class TextColumn:
     def chunks(self) -> list[bytes]:
         """All entries in order, END behind each. Another thread may add some meanwhile."""
         return self._chunks.copy()
+
+    def restore(self, parts: Sequence[bytes]) -> int:
+        """Become what `parts` of such a column, empty so far; how many entries it has now."""
+        self._chunks = list(parts)
+        self._count = sum(chunk.count(END) for chunk in parts)
+        self.octets = sum(map(len, parts))
+        return self._count
+
+    def parts(self) -> list[bytes]:
+        """What `restore` wants."""
+        return self.chunks()
 
     def keys(self) -> list[str]:
         """The entries as texts that compare as their octets do, which Python does fastest."""
@@ -113,6 +125,16 @@ class SentColumn:
         self.days.extend(days)
         self.seconds.extend(seconds)
 
+    def parts(self) -> list[bytes]:
+        """As TextColumn has it."""
+        return [self.days.tobytes(), self.seconds.tobytes()]
+
+    def restore(self, parts: Sequence[bytes]) -> int:
+        """As TextColumn has it."""
+        self.days.frombytes(parts[0])
+        self.seconds.frombytes(parts[1])
+        return len(self.days)
+
     def between(self, first: int | None, last: int | None) -> bytes:
         """A column of 1 where the day is from `first` to `last`, None for open."""
         low = NO_DAY + 1 if first is None else first
@@ -153,4 +175,5 @@ class NumbersColumn:
         return found
 
 
-Column = TextColumn | SentColumn | NumbersColumn
+Lasting = TextColumn | SentColumn  # what these say is true in another process, too
+Column = Lasting | NumbersColumn
