@@ -99,6 +99,10 @@ class Paths(Struct, frozen=True, kw_only=True):
         return self.data / "traces"
 
     @property
+    def sts_policies(self) -> Path:
+        return self.data / "mta-sts"
+
+    @property
     def tls(self) -> Path:
         return self.data / "tls"
 
@@ -222,6 +226,7 @@ class Tls(Struct, frozen=True, kw_only=True):
         FilePath,
         _help("Its key, PEM, mode 0600.", "/var/lib/mailraven/tls/mx.example.org/key.pem"),
     ] = UNSET_PATH
+    keep_key: Annotated[Flag, _help("Whether a renewed certificate keeps its key.")] = False
     ca: Annotated[OptionalPath, _help("Further authority to trust on the way out.")] = None
 
 

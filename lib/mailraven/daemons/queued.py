@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mailraven.config.directory import Directory
 from mailraven.config.schema import Config
-from mailraven.daemons import courier
+from mailraven.daemons import courier, policy_files
 from mailraven.daemons.arrivals import Arrivals
 from mailraven.daemons.control import Message
 from mailraven.daemons.couriers import Couriers
@@ -338,7 +338,8 @@ async def main(service: Service) -> None:
     couriers = [] if service.hands else [courier.carry(service.watcher, ending, asyncio.Event())]
     carrying = [asyncio.create_task(one) for one in couriers]
     await queue.couriers.somebody()
-    work = [asyncio.create_task(queue.run()), asyncio.create_task(queue.keep())]
+    working = (queue.run(), queue.keep(), policy_files.keep(service))
+    work = [asyncio.create_task(one) for one in working]
     service.facts = queue.facts
     service.handlers["loglevel"] = queue.set_level
     await service.ready()

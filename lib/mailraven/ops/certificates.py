@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mailraven.files.atomic import write_atomically
+
+NAMES = ("fullchain.pem", "key.pem")
 DAYS_OF_AUTHORITY = 3650
 DAYS_OF_SERVER = 397  # the longest that common clients take
 
@@ -56,7 +59,14 @@ def ensure_server_certificate(folder: Path, issuer: Issuer | None, names: Sequen
     chain, key_file = folder / "fullchain.pem", folder / "key.pem"
     if chain.exists() and key_file.exists() and _covers(chain.read_bytes(), names):
         return False
-    key = ec.generate_private_key(ec.SECP256R1())
+    make_server_certificate(folder, issuer, names, ec.generate_private_key(ec.SECP256R1()))
+    return True
+
+
+def make_server_certificate(
+    folder: Path, issuer: Issuer | None, names: Sequence[str], key: PrivateKey
+) -> None:
+    """The same with `key`, whatever there is. The key is in place before the certificate."""
     subject = _name(names[0])
     signer = issuer.key if issuer else key
     certificate = (
@@ -72,11 +82,9 @@ def ensure_server_certificate(folder: Path, issuer: Issuer | None, names: Sequen
     )
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     certificates = [certificate, *([issuer.certificate] if issuer else [])]
-    _write_key(key_file, key)
-    chain.write_bytes(
-        b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
-    )
-    return True
+    _write_key(folder / NAMES[1], key)
+    pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+    write_atomically(folder / NAMES[0], pem, 0o644)
 
 
 def _covers(pem: bytes, names: Sequence[str]) -> bool:

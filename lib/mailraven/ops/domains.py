@@ -15,6 +15,7 @@ from mailraven.ops.edit import edit_toml, toml_of
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_domain, directory_of, require_domain
 from mailraven.ops.ownership import give_to_owner_of
+from mailraven.ops.policy_files import forget_policy_file, keep_policy_file
 
 ALIASES_HEAD = """\
 # Who else gets the mail of an address here; mailraven-domain(5) has all of it.
@@ -41,6 +42,7 @@ def add_domain(config: Config, name: str, settings: Mapping[str, str] | None = N
     give_to_owner_of(config.paths.domains, aside)
     aside.rename(place)
     fsync_dir(config.paths.domains)
+    keep_policy_file(config, domain)
     record(config, "domain-add", domain=domain, **(settings or {}))
     return domain
 
@@ -50,6 +52,7 @@ def set_domain(config: Config, name: str, changes: Mapping[str, str]) -> None:
     domain = checked_domain(name)
     require_domain(config, domain)
     edit_toml(config.paths.domains / domain / "domain.toml", DomainFile, changes)
+    keep_policy_file(config, domain)
     record(config, "domain-set", domain=domain, **changes)
 
 
@@ -61,6 +64,7 @@ def remove_domain(config: Config, name: str, *, delete_mail: bool = False) -> Pa
     if accounts:
         raise OperationError(f"{domain} still has {len(accounts)} accounts; remove them first")
     remove_folder(config.paths.domains / domain)
+    forget_policy_file(config, domain)
     mail = config.paths.mail / domain
     if delete_mail and mail.exists():
         remove_folder(mail)
