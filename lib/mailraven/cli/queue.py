@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
-from mailraven.cli import queue_changes
+from mailraven.cli import queue_changes, returned
 from mailraven.cli.common import load_config, say, say_json
 from mailraven.cli.config import Commands
 from mailraven.cli.queue_filters import add_filters, selection_of
@@ -53,6 +53,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     show.add_argument("--json", action="store_true")
     show.set_defaults(command=_show)
     queue_changes.add_verbs(verbs, say_rows)
+    returned.add_verbs(verbs)
 
 
 def spool_of(config: Config) -> Spool:

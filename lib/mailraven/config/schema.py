@@ -91,6 +91,10 @@ class Paths(Struct, frozen=True, kw_only=True):
         return self.data / "reports" / "tls"
 
     @property
+    def returned(self) -> Path:
+        return self.data / "reports" / "returned"
+
+    @property
     def verdicts(self) -> Path:
         return self.data / "verdicts"
 

@@ -17,6 +17,7 @@ from mailraven.daemons.sender_checks import SenderChecks
 from mailraven.daemons.service import Service
 from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_records import PEOPLE_LIMIT, short
+from mailraven.daemons.smtp_returned import ReturnedMail
 from mailraven.dns.resolver import Resolver
 from mailraven.limits.brake import Brakes
 from mailraven.mail.errors import ConfigErrors, PermanentError, TemporaryError
@@ -100,11 +101,15 @@ class Checks:
     stations: Stations = field(default_factory=Stations)
     known: KnownSenders = field(default_factory=KnownSenders)
     brakes: Brakes = field(default_factory=Brakes)
+    returned: ReturnedMail = field(init=False)
     learned: LearnedCache = field(default_factory=LearnedCache)
     _pruned: str = ""
     _next_merge: float = 0.0
     _noting: set[asyncio.Task[None]] = field(default_factory=set)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "score"))
+
+    def __post_init__(self) -> None:
+        self.returned = ReturnedMail(self.service)
 
     @classmethod
     def of(cls, service: Service) -> "Checks":
@@ -221,6 +226,7 @@ class Checks:
 
     async def keep(self) -> None:
         """Take new rules over, forget old records, look after block lists; until cancelled."""
+        self.returned.begin()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.block_lists.keep())
             tasks.create_task(self._keep_files())
@@ -261,6 +267,7 @@ class Checks:
         with suppress(OSError):
             self.reputations.merge()
         self.stations.close()
+        self.returned.close()
         self._thread.shutdown(cancel_futures=True)
         self.records.close()
 

@@ -127,6 +127,7 @@ class Visitor:
             shares = shares_of(transaction, judgement)
             await file_filtered(transaction, shares, path or source.beginning, filtered)
             failure = None
+            self.checks.returned.note(transaction, source.beginning, judgement.results)
         except (TemporaryError, PermanentError) as error:
             failure = error
             raise

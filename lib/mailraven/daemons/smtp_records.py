@@ -114,6 +114,7 @@ def log_accepted(transaction: Transaction, session: str, size: int) -> None:
         account=origin.account.address if origin.account else None,
         tls=" ".join(origin.tls).strip() or None,
         message_id=transaction.message_id or None,
+        envid=transaction.mail.parameters.envid,
         score=transaction.score,
         filed=transaction.filed or None,
     )

@@ -26,6 +26,7 @@ from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_milters import Filters
 from mailraven.daemons.smtp_quota import demand_room
 from mailraven.daemons.smtp_records import log_accepted
+from mailraven.daemons.smtp_returned import beginning_of
 from mailraven.daemons.smtp_routing import route, way_back
 from mailraven.mail.errors import PeerError, PermanentError, TemporaryError
 from mailraven.observe import log
@@ -337,11 +338,13 @@ class SmtpSession:
         """Make the message durable, then say so. Raises TemporaryError, PermanentError."""
         if self.checks is not None:
             await smtp_brake.weigh(self.checks, transaction, incoming)
+        report = b"" if self.visitor is not None else beginning_of(self.kind, transaction, incoming)
         with delivery_seconds.time():
             results = await self._file(transaction, incoming)
         if self.checks is not None and self.kind != "lmtp" and not transaction.is_recorded:
             self.checks.record(transaction, {"at": "message", "action": "accept"})
             self.checks.wrote_to(transaction)
+            self.checks.returned.note(transaction, report, None)
         trace, size = transaction.trace, incoming.size
         self._forget_message()
         good = results.count(None)
