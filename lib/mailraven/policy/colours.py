@@ -37,23 +37,30 @@ _BACKGROUND = re.compile(
 )
 _HIDDEN = re.compile(
     r"display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|mso-hide\s{0,3}:\s{0,3}all"
-    r"|font-size\s{0,3}:\s{0,3}(?:0(?:\.0\d{0,2})?(?:px|pt|r?em|%)?|1(?:px|pt))\s{0,3}(?:[;\"'!]|$)"
     r"|opacity\s{0,3}:\s{0,3}0(?:\.0\d{0,2})?\s{0,3}(?:[;\"'!]|$)"
-    r"|max-height\s{0,3}:\s{0,3}0|line-height\s{0,3}:\s{0,3}0(?:px)?\s{0,3}[;\"']"
-    r"|text-indent\s{0,3}:\s{0,3}-\d{3}"
+    r"|max-height\s{0,3}:\s{0,3}0|text-indent\s{0,3}:\s{0,3}-\d{3}"
+)
+_FONT_SIZE = re.compile(
+    r"font-size\s{0,3}:\s{0,3}(?:(\d{1,4}(?:\.\d{0,4})?|\.\d{1,4})\s{0,3}(px|pt|)"
+    r"|(?:x{1,2}-)?(?:small|medium|large))"
 )
 LEAST_DISTANCE = 45  # sum of the differences of the three colours, below which nobody reads
 
 
 class Look(NamedTuple):
-    """What the attributes of an element say of its look; None is "nothing"."""
+    """What the attributes of an element say of its look; None is "nothing".
+
+    `hidden` holds for all that is inside. `tiny` does until another size is named: many builders of
+    mail give the cells of a table none, and each text in them one of its own.
+    """
 
     foreground: Colour | None
     background: Colour | None
     hidden: bool
+    tiny: bool | None
 
 
-PLAIN_LOOK = Look(None, None, False)
+PLAIN_LOOK = Look(None, None, False, None)
 
 
 @lru_cache(4096)
@@ -65,7 +72,15 @@ def look_of(attributes: str) -> Look:
         colour_of(foreground[1]) if foreground else None,
         colour_of(background[1]) if background else None,
         _HIDDEN.search(text) is not None,
+        _is_tiny(text),
     )
+
+
+def _is_tiny(text: str) -> bool | None:
+    match = _FONT_SIZE.search(text)
+    if match is None:
+        return None
+    return match[1] is not None and float(match[1]) <= (1 if match[2] else 0.05)
 
 
 @lru_cache(1024)

@@ -97,6 +97,11 @@ class _Open:
     background: Colour
     foreground: Colour | None
     hidden: bool
+    tiny: bool
+
+    @property
+    def unseen(self) -> bool:
+        return self.hidden or self.tiny
 
 
 def view_html(source: str) -> HtmlView:
@@ -119,7 +124,7 @@ class _Walk:
     def __init__(self, source: str, seen: HtmlView) -> None:
         self.source = source
         self.seen = seen
-        self.stack = [_Open("", WHITE, None, False)]
+        self.stack = [_Open("", WHITE, None, False, False)]
         self.visible: list[str] = []
         self.hidden: list[str] = []
         self.names: set[str] = set()
@@ -145,7 +150,7 @@ class _Walk:
 
     def text(self, piece: str) -> None:
         top = self.stack[-1]
-        if top.hidden:
+        if top.unseen:
             self.hidden.append(piece)
             return
         self.visible.append(piece)
@@ -154,7 +159,7 @@ class _Walk:
 
     def tag(self, name: str, attributes: str, closes: bool) -> None:
         if name in _BLOCK:
-            (self.hidden if self.stack[-1].hidden else self.visible).append(" ")
+            (self.hidden if self.stack[-1].unseen else self.visible).append(" ")
         if closes:
             self.close(name)
             return
@@ -176,6 +181,7 @@ class _Walk:
                 look.background or top.background,
                 look.foreground or top.foreground,
                 look.hidden or top.hidden,
+                top.tiny if look.tiny is None else look.tiny,
             )
         )
 

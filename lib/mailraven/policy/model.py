@@ -17,8 +17,8 @@ from mailraven.policy.verdict import Reason
 
 RULE = "model"
 MOST = 6.0  # points for spam
-LEAST = -4.0  # points against
-GAIN = 2.0  # points for each unit of opinion
+LEAST = -4.5  # points against
+GAIN = 1.4  # points for each unit of opinion
 ZERO = ord("O")
 STEPS = 40  # of a weight up or down
 LINE = 128  # weights a line

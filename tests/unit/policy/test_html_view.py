@@ -38,6 +38,14 @@ def test_what_is_merely_small_is_shown(style: str) -> None:
     assert view_html(f'<p style="{style}">shown</p>').hidden == ""
 
 
+def test_a_text_with_a_size_of_its_own_is_shown_in_a_cell_that_has_none() -> None:
+    cell = '<td style="font-size:0px;padding:0">%s</td>'
+    assert view_html(cell % '<div style="font-size:13px">shown</div>').text == "shown"
+    assert view_html(cell % '<div style="font-size:small">shown</div>').text == "shown"
+    assert view_html(cell % "<div>hidden</div>").hidden == "hidden"
+    assert view_html('<p style="display:none"><b style="font-size:9px">hidden</b></p>').text == ""
+
+
 def test_text_like_its_background_is_faint() -> None:
     assert view_html('<p style="color:#fefefe">12345</p>').faint == 5
     assert view_html('<td bgcolor="#000"><font color="black">123</font></td>').faint == 3
