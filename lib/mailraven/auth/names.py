@@ -7,6 +7,7 @@ log in: one account has one name, or throttling would count its guesses under ma
 from dataclasses import dataclass
 
 from mailraven.config import names
+from mailraven.mail.address import a_labels
 
 NAME_LIMIT = 320  # characters: 64 of local part, "@", 255 of domain. RFC 5321 §4.5.3.1
 
@@ -28,9 +29,7 @@ def account_name(user: str) -> AccountName | None:
         return None
     local_part, at, domain = user.strip().rpartition("@")
     try:
-        if not domain.isascii():
-            domain = domain.encode("idna").decode()
-        return AccountName(*names.split_address(f"{local_part}{at}{domain}"))
+        return AccountName(*names.split_address(f"{local_part}{at}{a_labels(domain)}"))
     except ValueError:  # UnicodeError of the domain is one, too
         return None
 

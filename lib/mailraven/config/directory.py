@@ -18,6 +18,7 @@ from mailraven.config.domain_schema import AccountFile, DomainFile
 from mailraven.config.file_cache import FileCache
 from mailraven.config.names import account_name, domain_name
 from mailraven.config.reading import read_struct
+from mailraven.mail.address import a_labels
 from mailraven.mail.errors import ConfigError, ConfigErrors, PermanentError, TemporaryError
 
 EXPANSION_LIMIT = 1000  # aliases followed for one address
@@ -283,7 +284,7 @@ def _domain_of(domain: str) -> str | None:
     if domain.isascii():
         return domain.lower()
     try:
-        return domain.encode("idna").decode()
+        return a_labels(domain)
     except UnicodeError:
         return None
 

@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+import idna
+
 from mailraven.mail.address_list import HeaderAddress as HeaderAddress
 from mailraven.mail.address_list import parse_address_list as parse_address_list
 from mailraven.mail.errors import PeerError
@@ -122,9 +124,23 @@ def normalise_domain(domain: str) -> str:
     What cannot be an A-label stays a lower-case U-label: it will be found nowhere.
     """
     domain = domain.rstrip(".").lower()
-    if domain.isascii() or len(domain) > DOMAIN_LIMIT:
-        return domain
     try:
-        return unicodedata.normalize("NFC", domain).encode("idna").decode("ascii")
+        return a_labels(domain)
     except UnicodeError:
         return domain
+
+
+def a_labels(domain: str) -> str:
+    """`domain` with A-labels for U-labels, those in lower case. Raises UnicodeError.
+
+    By the rules of 2008 (RFC 5891 §5), after the usual mapping of letters (RFC 5895): those of 2003
+    take "faß.example" for "fass.example", which is somebody else.
+    """
+    if domain.isascii():
+        return domain
+    if len(domain) > DOMAIN_LIMIT:
+        raise UnicodeError("the domain is too long")
+    mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
+    return ".".join(
+        label if label.isascii() else idna.alabel(label).decode() for label in mapped.split(".")
+    )

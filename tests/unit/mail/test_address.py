@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailraven.mail.address import Address, normalise, parse_path
+from mailraven.mail.address import Address, normalise, normalise_domain, parse_path
 from mailraven.mail.errors import PeerError
 
 
@@ -65,3 +65,20 @@ def test_normalise_lowers_both_sides_and_makes_a_labels() -> None:
     assert normalise("ju\u0308rgen@x.example") == "jürgen@x.example"
     assert normalise("Postmaster") == "postmaster"
     assert normalise("a@" + "ü" * 400).startswith("a@ü")
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("faß.example", "xn--fa-hia.example"),  # not fass.example, as in 2003
+        ("BÜCHER.Example", "xn--bcher-kva.example"),
+        ("bücher。example", "xn--bcher-kva.example"),
+        ("a_b.bücher.example", "a_b.xn--bcher-kva.example"),
+        ("XN--bcher-KVA.example", "xn--bcher-kva.example"),
+        ("\u2615.example", "\u2615.example"),  # no letter: RFC 5892 disallows it
+        ("ü" * 64 + ".example", "ü" * 64 + ".example"),
+        ("ü." * 200, ("ü." * 200).rstrip(".")),
+    ],
+)
+def test_domain_is_looked_up_by_the_rules_of_2008(domain: str, found: str) -> None:
+    assert normalise_domain(domain) == found
