@@ -105,10 +105,10 @@ def house(
 ) -> QueueHouse:
     root.mkdir(exist_ok=True)
     (root / "ca.pem").write_bytes(ROOT.pem())
-    settings = f'port = {mail.port}\npolicy_port = {web.port}\ncommand_timeout = "2s"\n{lines}'
+    settings = f'port = {mail.port}\npolicy_port = {web.port}\ncommand_timeout = "20s"\n{lines}'
     rest = (
         f'[tls]\nca = "{root}/ca.pem"\n'
-        f'[dns]\nresolvers = ["{names.endpoint}"]\ntimeout = "2s"\ndnssec = "trusted"'
+        f'[dns]\nresolvers = ["{names.endpoint}"]\ntimeout = "5s"\ndnssec = "trusted"'
     )
     return QueueHouse(root, settings, rest)
 

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dns.rcode
 import pytest
 
 from mailraven.cli.main import main
@@ -37,9 +38,9 @@ async def silent(
 class Failure:
     """What is wrong with far.example, and what is said of it: the last answer, and the advice.
 
-    `host` is "silent", "closed" (the port) or "missing" (the domain) if it is not well; `says` are
-    replies by verb. With `comes_back` the sender hears of it at once, with the advice if it
-    `helps_senders`.
+    `host` is "silent", "closed" (the port), "missing" or "unresolved" (the domain) if it is not
+    well; `says` are replies by verb. With `comes_back` the sender hears of it at once, with the
+    advice if it `helps_senders`.
     """
 
     answer: str
@@ -96,6 +97,7 @@ FAILURES = {
         comes_back=True,
         host="missing",
     ),
+    "SERVFAIL": Failure("name servers failed", "Name servers fail", host="unresolved"),
     "connection refused": Failure("connection refused", "Nothing listens there", host="closed"),
     "blocked by a list": Failure(
         BLOCKED,
@@ -137,6 +139,8 @@ def command(root: Path, *words: str) -> str:
 def zone(failure: Failure, port: int) -> dict[tuple[str, str], Records]:
     if failure.host == "missing":
         return {("example", "NS"): ["ns.example."]}
+    if failure.host == "unresolved":
+        return {("far.example", "MX"): dns.rcode.SERVFAIL}
     found: dict[tuple[str, str], Records] = {
         ("far.example", "MX"): ["10 mx.far.example."],
         ("mx.far.example", "A"): ["127.0.0.1"],
@@ -153,13 +157,14 @@ def house(
 ) -> QueueHouse:
     """`others` are the ports of the policy host and of the sender's server."""
     (root / "ca.pem").write_bytes(ROOT.pem())
+    patience = "2s" if failure.host == "silent" else "60s"
     settings = (
         f'port = {mail}\npolicy_port = {others[0]}\nroutes = {{"ours.example" = '
-        f'"127.0.0.1:{others[1]}"}}\ncommand_timeout = "2s"\n{failure.settings}'
+        f'"127.0.0.1:{others[1]}"}}\ncommand_timeout = "{patience}"\n{failure.settings}'
     )
     rest = (
         f'[tls]\nca = "{root}/ca.pem"\n'
-        f'[dns]\nresolvers = ["{names.endpoint}"]\ntimeout = "2s"\ndnssec = "trusted"'
+        f'[dns]\nresolvers = ["{names.endpoint}"]\ntimeout = "20s"\ndnssec = "trusted"'
     )
     return QueueHouse(root, settings, rest)
 

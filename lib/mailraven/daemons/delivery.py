@@ -89,7 +89,6 @@ class Courier:
         attempts: dict[int, Attempt] = {}
         left = job.positions
         sender: SmtpSender | None = None
-        unreachable: Unreachable | None = None
         try:
             async with aclosing(self._sessions(job.hop, used)) as sessions:
                 async for sender in sessions:
@@ -99,36 +98,36 @@ class Courier:
                         break
                     sender.close()
         except Unreachable as error:
-            unreachable = error
-        if unreachable is not None and not attempts:
-            raise unreachable
+            if not attempts:
+                raise
+            attempts |= _instead_of_silence(attempts, left, error.attempt)
         return Delivered(attempts, sender if sender is not None and sender.is_usable else None)
 
     async def _sessions(
         self, hop: NextHop, used: SmtpSender | None
     ) -> AsyncGenerator[SmtpSender, None]:
-        """Sessions to try, best first. Raises Unreachable when there is no further one."""
+        """Sessions to try, best first. Raises Unreachable when the last one could not be opened."""
         if used is not None and used.is_usable:
             yield used
         elif used is not None:
             used.close()
-        last = Outcome(Reply(451, ("4.4.1 no host to connect to",)), "connect", heard=False)
-        remote = ""
+        failed: tuple[Outcome, str] | None = None
         try:
             plan = await self._guard.plan(hop)
             async for host in self._hosts(hop):
-                remote = str(host)
                 try:
                     sender = await self._open(plan, host)
                 except SessionFailed as error:
-                    last = error.outcome
+                    failed = error.outcome, str(host)
                     continue
+                failed = None
                 yield sender
         except (PermanentError, TemporaryError) as error:
             reply = Reply(error.code, (error.text,))
             status: Status = "failed" if isinstance(error, PermanentError) else "pending"
             raise Unreachable(Attempt(status, _answer(Outcome(reply, "dns", False), ""))) from error
-        raise Unreachable(Attempt("pending", _answer(last, remote)))
+        if failed is not None:
+            raise Unreachable(Attempt("pending", _answer(*failed)))
 
     async def _hosts(self, hop: NextHop) -> AsyncIterator[Hop]:
         if hop.kind == "lmtp":
@@ -316,6 +315,17 @@ def _worth_another_host(
         and (attempt.answer.text.startswith("421") or not attempt.answer.heard)
         and attempt.answer.stage not in (Stage.END_OF_DATA.value, "disk")
     )
+
+
+def _instead_of_silence(
+    attempts: dict[int, Attempt], positions: tuple[int, ...], later: Attempt
+) -> dict[int, Attempt]:
+    """Who heard nothing on a session that went bad has what its successor came to: that is so now.
+
+    What a server said before it left stands.
+    """
+    silent = (position for position in positions if not attempts[position].answer.heard)
+    return dict.fromkeys(silent, later)
 
 
 def _answer(outcome: Outcome, remote: str) -> Answer:
