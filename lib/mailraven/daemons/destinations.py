@@ -23,7 +23,7 @@ SESSION_LIMIT = 100  # messages over one connection; some servers count
 SUSPENSION = 30.0  # seconds that an unreachable destination is not asked again
 JOBS_LIMIT = 200  # jobs that wait for one destination: the others' mail needs room, too
 UNPROVEN_LIMIT = 5  # the same for one that has not yet shown to be quick
-REFUSALS_LIMIT = 20  # messages a second that unreachable destinations answer for, all together
+REFUSALS_LIMIT = 20  # messages a second that are deferred without a try of their own, all together
 TIDY = 5.0  # seconds between looks for destinations that can be forgotten
 FIRST_WORKERS = 2  # sessions at once with a destination that we know nothing about
 
@@ -67,7 +67,10 @@ class Destination:
 
     def room(self) -> int:
         """How many more jobs are welcome."""
-        most = JOBS_LIMIT if self.is_proven and not self.is_slow else UNPROVEN_LIMIT
+        if self.is_proven:
+            most = UNPROVEN_LIMIT if self.is_slow else JOBS_LIMIT
+        else:
+            most = 1 if self.is_slow else UNPROVEN_LIMIT
         return max(0, min(most, JOBS_LIMIT) - len(self.jobs))
 
     def proves_slow(self) -> None:
@@ -87,7 +90,7 @@ class Dispatcher:
         self._suspension = suspension
         self._destinations: dict[str, Destination] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_closing = False
+        self._closing = asyncio.Event()
         self._refused_at = 0.0
         self._tidied_at = 0.0
 
@@ -95,9 +98,6 @@ class Dispatcher:
         """Deliver `job` when its turn comes, with at most `most` sessions for its destination."""
         self._forget_the_quiet()
         destination = self._destinations.setdefault(job.hop.key, Destination())
-        now = asyncio.get_running_loop().time()
-        if destination.is_suspended(now):
-            self._refused_at = now
         destination.jobs.put(lane_of(job.flight.entry), job)
         destination.arrival.set()
         wanted = min(int(destination.limit), most)
@@ -147,7 +147,7 @@ class Dispatcher:
         """Wait for another job, as long as a session is worth keeping and nobody needs our slot."""
         if destination.jobs:
             return True
-        if session is None or self._slots.is_contested or self._is_closing:
+        if session is None or self._slots.is_contested or self._closing.is_set():
             return False
         destination.arrival.clear()
         destination.idle += 1
@@ -164,10 +164,14 @@ class Dispatcher:
         job = destination.jobs.pop()
         if job is None:
             return session
+        now = asyncio.get_running_loop().time()
+        if destination.refusal is not None and destination.is_suspended(now):
+            await self._refuse(job, destination.refusal)
+            return session
         lane, on_slow = lane_of(job.flight.entry), destination.proves_slow
         turn = await self._slots.take(lane, on_slow, is_slow=destination.is_slow)
         try:
-            if not self._is_closing:
+            if not self._closing.is_set():
                 session = await self._deliver(job, destination, session)
         finally:
             turn.end()
@@ -178,16 +182,25 @@ class Dispatcher:
     async def _deliver(
         self, job: Job, destination: Destination, session: Session | None
     ) -> Session | None:
-        now = asyncio.get_running_loop().time()
-        if destination.refusal is not None and destination.is_suspended(now):
-            await self._done(job, dict.fromkeys(job.positions, destination.refusal))
-            return session
         destination.refusal = None
         delivered = await self._couriers.deliver(job, session)
         if delivered.is_unreachable:
             self._suspend(destination, delivered.attempts[job.positions[0]])
         await self._done(job, delivered.attempts)
         return delivered.session
+
+    async def _refuse(self, job: Job, refusal: Attempt) -> None:
+        """Answer for a destination that cannot be reached, when it is our turn to write that down.
+
+        Who waits for it has no slot.
+        """
+        now = asyncio.get_running_loop().time()
+        self._refused_at = max(now, self._refused_at + 1.0 / REFUSALS_LIMIT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._refused_at - now):
+                await self._closing.wait()
+        if not self._closing.is_set():
+            await self._done(job, dict.fromkeys(job.positions, refusal))
 
     def _suspend(self, destination: Destination, refusal: Attempt) -> None:
         """It cannot be reached: leave it alone for a while."""
@@ -220,7 +233,7 @@ class Dispatcher:
 
     async def close(self, grace: float) -> None:
         """Let sessions end for `grace` seconds, then cut them; what is open stays in active/."""
-        self._is_closing = True
+        self._closing.set()
         for destination in self._destinations.values():
             destination.jobs.clear()
             destination.arrival.set()

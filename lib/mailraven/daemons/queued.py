@@ -293,6 +293,7 @@ class Queue:
         """What `status` shows of the queue."""
         return {
             "waiting": len(self._agenda),
+            "in_line": self._agenda.in_line(),
             "active": len(self._flights),
             **self._dispatcher.facts(),
             **self.couriers.facts(),

@@ -66,6 +66,10 @@ class Agenda:
         """Whether entries wait for destinations."""
         return bool(self._lines)
 
+    def in_line(self) -> int:
+        """How many entries wait for destinations; some may have gone since."""
+        return sum(map(len, self._lines.values()))
+
     def has_line(self, destination: str) -> bool:
         """Whether entries wait for that one."""
         return destination in self._lines
