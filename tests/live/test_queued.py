@@ -110,7 +110,8 @@ def test_a_retry_in_the_moment_of_deferring_is_not_lost(tmp_path: Path) -> None:
     async def story() -> None:
         ids: list[QueueId] = []
         busy: list[bytes | None] = [b"451 4.3.2 busy\r\n"] * 40
-        async with SmtpServer({"MAIL": busy}) as server, house(tmp_path, server) as queue:
+        one = "destination_concurrency = 1"  # so that each message is refused once, and no other
+        async with SmtpServer({"MAIL": busy}) as server, house(tmp_path, server, one) as queue:
 
             def touch() -> None:
                 """Ask for another try of each message as soon as it waits."""
