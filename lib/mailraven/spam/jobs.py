@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from mailraven.files.atomic import write_all
 from mailraven.policy.lessons import (
     Change,
     Claims,
@@ -82,16 +83,24 @@ def change_of(names: Sequence[str]) -> Change:
 def add_job(data: Path, job: Job) -> None:
     """Leave a job to the learner. Not fsynced: a power loss may cost the lessons of the last
     seconds. Raises OSError."""
-    folder = data / JOBS
+    folder = f"{data}/{JOBS}"
     name = f"{time.time_ns():020}.{os.getpid()}.{next(_serial)}{_SUFFIX}"
-    aside = folder / f".{name}~"
+    aside = f"{folder}/.{name}~"
     text = msgspec.json.encode(job)
     try:
-        aside.write_bytes(text)
+        _write(aside, text)
     except FileNotFoundError:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        aside.write_bytes(text)
-    aside.rename(folder / name)
+        (data / JOBS).mkdir(mode=0o750, parents=True, exist_ok=True)
+        _write(aside, text)
+    os.rename(aside, f"{folder}/{name}")  # noqa: PTH104 - a Path for each took half the time
+
+
+def _write(path: str, text: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+    try:
+        write_all(fd, text)
+    finally:
+        os.close(fd)
 
 
 def waiting_jobs(data: Path) -> list[Path]:
