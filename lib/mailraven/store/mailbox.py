@@ -347,9 +347,9 @@ class Mailbox:
         return asyncio.get_running_loop().time() - self._scanned > SCAN_INTERVAL
 
     async def _look_again(self) -> None:
-        """Compare the whole folder, as others do who refresh meanwhile: they wait for it."""
-        self.hints.all = True
-        await self.refresh()
+        """Compare the whole folder; who refreshes meanwhile waits for it."""
+        async with self._refreshing:
+            await self._rescan()
 
     async def _rescan(self) -> None:
         self.hints.all = False
