@@ -106,7 +106,7 @@ def test_what_domain_dns_prints_is_all_that_is_wanted(town: Town) -> None:
         assert town.check() == (0, {})
         code, text = town.run("dnscheck")
     assert code == 0
-    assert f"ok       MX     {DOMAIN}  10 {HOST}." in text
+    assert f"ok       MX      {DOMAIN}  10 {HOST}." in text
     assert "192.0.2.25: pass" in text
     assert "0 note, 0 broken, 0 unknown" in text
 

@@ -21,6 +21,7 @@ from mailraven.daemons.destinations import SUSPENSION, Dispatcher
 from mailraven.daemons.flight import Flight, Job, cut_into_jobs
 from mailraven.daemons.orders import Level
 from mailraven.daemons.removal import Remover, needs_no_word
+from mailraven.daemons.selftest_routes import SelftestRoutes
 from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
@@ -84,6 +85,7 @@ class Queue:
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
         self._suppressed = SuppressionList(config.paths.spool)
+        self.selftests = SelftestRoutes()
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
         suspension = min(SUSPENSION, float(config.queue.first_retry))
@@ -207,7 +209,7 @@ class Queue:
 
     def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
-        table = self._current_means().table
+        table = self.selftests.over(self._current_means().table)
         guide = Guide(table, self._directory.way_out, self._suppressed.find)
         return itinerary(entry, guide, time.time())
 
@@ -343,6 +345,7 @@ async def main(service: Service) -> None:
     work = [asyncio.create_task(one) for one in working]
     service.facts = queue.facts
     service.handlers["loglevel"] = queue.set_level
+    service.handlers["selftest"] = queue.selftests.add
     await service.ready()
     await service.stopping.wait()
     for task in work:
