@@ -25,7 +25,7 @@ REFUSAL = b"550 5.1.1 carol is \x9b unknown\r\n"
 def house() -> Iterator[Demo]:
     """A server whose mail to others meets a refusal, then a delay, then success."""
     script: dict[str, list[bytes | None]] = {
-        "RCPT": [REFUSAL, b"450 4.2.1 come again\r\n"],
+        "RCPT": [REFUSAL, b"450 4.2.1 come again\r\n", b"450 4.2.1 come again\r\n"],
     }
     with new_house(21) as demo, aside(SmtpServer(script)) as server:
         routes = f"*=127.0.0.1:{server.port}"
@@ -127,6 +127,17 @@ def test_what_waits_is_told_with_its_next_try(house: Demo, bounced: str) -> None
     assert "for dave@later.example; the next try is 20" in story
     (one,) = json.loads(trace(house, "dave@later.example", "--json").stdout)
     assert one["waiting"][0]["pending"] == ["dave@later.example"]
+
+
+def test_what_an_operator_does_is_in_the_story(house: Demo, bounced: str) -> None:
+    id = submit(house, ["dan@held.example"], "<three@alice.example>")
+    told(house, id, "It waits in the queue as ")
+    (story,) = json.loads(trace(house, id, "--json").stdout)
+    command = [sys.executable, TOP / "bin" / "mailraven", "--etc", house.etc, "queue", "hold"]
+    subprocess.run([*command, story["waiting"][0]["queue_id"]], check=True, stdout=subprocess.PIPE)
+    text = trace(house, id).stdout
+    assert ", an operator, had it held in the queue." in text
+    assert "for dan@held.example; it is held." in text
 
 
 def test_a_refusal_of_a_user_is_in_the_story(house: Demo) -> None:

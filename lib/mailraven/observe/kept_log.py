@@ -110,12 +110,16 @@ class KeptLog:
             if facts.st_nlink and facts.st_size < self._size // PARTS:
                 return
         self._close()
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _give_to_owner_of(self._folder.parent, self._folder)
         prune(self._folder, time.time() - self._seconds, self._size)
         segment = self._next(day)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._fd, self._open_segment = os.open(segment.path, flags, 0o640), segment
         size = os.fstat(self._fd).st_size
+        if not size:
+            _give_to_owner_of(self._folder, segment.path)
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")  # a line that was cut off spoils only itself
 
@@ -131,6 +135,13 @@ class KeptLog:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
+
+
+def _give_to_owner_of(folder: Path, path: Path) -> None:
+    """What root makes when a command notes something is the daemons', too. Raises OSError."""
+    if os.geteuid() == 0:
+        status = folder.stat()
+        os.chown(path, status.st_uid, status.st_gid)
 
 
 def prune(folder: Path, before: float, size: int) -> None:

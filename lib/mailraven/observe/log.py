@@ -90,6 +90,21 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
     kept = _state.kept if _is_story(event, level, facts) else None
     if not is_wanted and kept is None:
         return
+    line = _line(event, level, facts)
+    encoded = _harmless(_encoder.encode(line)) if kept or not _state.as_text else b""
+    if kept is not None:
+        kept.add(encoded)
+    if is_wanted:
+        _write(_harmless(_as_text(line)) if _state.as_text else encoded)
+
+
+def note(event: str, /, **facts: object) -> None:
+    """Keep a line, if any are kept, and write none: an operator sees on the screen what is done."""
+    if _state.kept is not None:
+        _state.kept.add(_harmless(_encoder.encode(_line(event, "info", facts))))
+
+
+def _line(event: str, level: str, facts: Mapping[str, object]) -> dict[str, object]:
     now = time.time()
     line: dict[str, object] = {
         "ts": f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z",
@@ -103,11 +118,7 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
         if isinstance(value, str) and len(value) > FACT_LIMIT:
             value = value[:FACT_LIMIT] + "…"
         line[key.removesuffix("_")] = value
-    encoded = _harmless(_encoder.encode(line)) if kept or not _state.as_text else b""
-    if kept is not None:
-        kept.add(encoded)
-    if is_wanted:
-        _write(_harmless(_as_text(line)) if _state.as_text else encoded)
+    return line
 
 
 def _is_story(event: str, level: str, facts: Mapping[str, object]) -> bool:

@@ -16,7 +16,8 @@ from pathlib import Path
 from mailraven.config.schema import Config
 from mailraven.files.lock import try_lock_file
 from mailraven.mail.types import QueueId
-from mailraven.ops.audit import record
+from mailraven.observe import log
+from mailraven.ops.audit import actor, record
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.names import is_queue_id
 from mailraven.queue.selection import Selection
@@ -118,6 +119,7 @@ def carry_out(
 ) -> Tally:
     """Do to every message that is meant what `wish` says; `each` that only the recipients meant."""
     tally, is_served = Tally(), is_being_served(spool)
+    log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
     for number, found in enumerate(meant, 1):
         if number % BREATH == 0:
             time.sleep(BREATH_SECONDS)
@@ -128,7 +130,9 @@ def carry_out(
         people = found.entry.recipients
         named = tuple(people[n].address for n in found.positions) if each else ()
         one = Wish(wish.verb, named if wish.verb in EDITS else (), wish.route)
-        _do(spool, found.listed, one, tally, is_served=is_served)
+        if _do(spool, found.listed, one, tally, is_served=is_served):
+            _note(found, one)
+    log.flush()
     if tally.done or tally.noted:
         record(
             config,
@@ -139,7 +143,21 @@ def carry_out(
     return tally
 
 
-def _do(spool: Spool, listed: Listed, wish: Wish, tally: Tally, *, is_served: bool) -> None:
+def _note(found: Found, wish: Wish) -> None:
+    """Let the story of the message tell who did what to it."""
+    log.note(
+        "operator",
+        trace=found.entry.trace,
+        queue_id=found.entry.id,
+        verb=wish.verb,
+        to=list(wish.recipients) or None,
+        route=wish.route or None,
+        actor=actor(),
+    )
+
+
+def _do(spool: Spool, listed: Listed, wish: Wish, tally: Tally, *, is_served: bool) -> bool:
+    """Whether it is done, or will be."""
     try:
         result = apply(spool, listed, wish, is_served=is_served)
         where = spool.find(listed.id) if result == "none" else None
@@ -147,7 +165,7 @@ def _do(spool: Spool, listed: Listed, wish: Wish, tally: Tally, *, is_served: bo
             result = apply(spool, where, wish, is_served=is_served)
     except BrokenEntry as error:
         tally.missed.append(f"{listed.id} cannot be read: {error}")
-        return
+        return False
     if result == "done":
         tally.done += 1
     elif result == "noted":
@@ -155,6 +173,8 @@ def _do(spool: Spool, listed: Listed, wish: Wish, tally: Tally, *, is_served: bo
     else:
         state = "gone" if result == "gone" or spool.find(listed.id) is None else listed.folder
         tally.missed.append(f"{listed.id} is {state}: nothing to {wish.verb}")
+        return False
+    return True
 
 
 def is_being_served(spool: Spool) -> bool:

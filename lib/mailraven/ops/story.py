@@ -59,10 +59,10 @@ def _reject(line: Line) -> str:
 
 
 def _queued(line: Line) -> str:
-    return (
-        f"It was put into the queue as {_text(line, 'queue_id')}"
-        f" for {_text(line, 'recipients')} recipients."
-    )
+    held = f" It is held there: {_text(line, 'held')}." if line.get("held") else ""
+    count = _text(line, "recipients")
+    people = f"{count} recipients" if count != "1" else "one recipient"
+    return f"It was put into the queue as {_text(line, 'queue_id')} for {people}.{held}"
 
 
 def _relayed(line: Line) -> str:
@@ -137,6 +137,48 @@ def _failed(line: Line) -> str:
     return f"It could be neither filed nor queued, the client was told so: {_text(line, 'error')}."
 
 
+def _wish(line: Line) -> str:
+    return f"The operator's wish ({_text(line, 'verb')}) was fulfilled after the attempt."
+
+
+def _operator(line: Line) -> str:
+    whom = f" for {_people(line)}" if line.get("to") else ""
+    where = f" to {_text(line, 'route')}" if line.get("route") else ""
+    verb = _text(line, "verb")
+    return f"{_text(line, 'actor')}, an operator, had it {_DID.get(verb, verb)}{where}{whom}."
+
+
+_DID = {
+    "retry": "tried again at once",
+    "hold": "held in the queue",
+    "release": "released",
+    "fail": "given up",
+    "drop": "dropped, without a word to the sender",
+    "route": "sent another way,",
+}
+
+
+def _suppressed(line: Line) -> str:
+    who = _text(line, "account")
+    whose = "Nobody here" if who == "*" else who
+    return f"{whose} can send to {_text(line, 'to')} no more for now: {_answer(line)}."
+
+
+def _returned(line: Line) -> str:
+    kind = "complaint" if line.get("kind") == "complaint" else "report"
+    worth = "proved to be about it" if line.get("proved") else "which proves nothing"
+    whom = f" about {_text(line, 'to')}" if line.get("to") else ""
+    said = f": {_answer(line)}" if line.get("answer") else ""
+    return (
+        f"A {kind}{whom} came from {_text(line, 'peer') or 'outside'}"
+        f" as message {_text(line, 'report_trace')}, {worth}{said}."
+    )
+
+
+def _hard(line: Line) -> str:
+    return f"So {_text(line, 'to')} does not exist, as far as {_text(line, 'account')} can know."
+
+
 def _otherwise(line: Line) -> str:
     facts = [f"{key} {_shown(value)}" for key, value in line.items() if key not in _FRAME]
     return f"{_text(line, 'component')} says {_text(line, 'event')}: {', '.join(facts)}."
@@ -152,6 +194,11 @@ _SENTENCES: dict[str, Callable[[Line], str]] = {
     "deferred": _deferred,
     "bounced": _bounced,
     "report": _report,
+    "wish": _wish,
+    "operator": _operator,
+    "suppressed": _suppressed,
+    "returned": _returned,
+    "hard-bounce": _hard,
     "milter": _milter,
     "milter-discards": _dropped,
     "delivery-deferred": _put_off,

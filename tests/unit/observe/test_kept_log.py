@@ -61,6 +61,25 @@ def test_what_is_kept_does_not_depend_on_the_level_and_the_form_of_stderr(folder
     assert [line["trace"] for line in kept(folder)] == ["1"]
 
 
+def test_a_note_is_kept_and_not_shown(
+    folder: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log.note("operator", trace="1", verb="hold", to=None)
+    (line,) = kept(folder)
+    assert (line["event"], line["verb"], "to" in line) == ("operator", "hold", False)
+    assert capfdbinary.readouterr().err == b""
+
+
+def test_what_root_makes_is_the_daemons(tmp_path: Path) -> None:
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, owner, -1)
+    writer = KeptLog(tmp_path / "traces", DAY, LARGE)
+    writer.add(b"{}\n")
+    writer.close()
+    made = [tmp_path / "traces", segments(tmp_path / "traces")[0].path]
+    assert [path.stat().st_uid for path in made] == [owner, owner]
+
+
 def test_lines_reach_the_disk_by_themselves(folder: Path) -> None:
     log.event("accept", trace="1")
     deadline = time.monotonic() + 60
