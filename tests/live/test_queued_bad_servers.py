@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from mailraven.daemons.outgoing import connect
-from mailraven.daemons.smtp_sender import SessionFailed, SmtpSender
+from mailraven.daemons.smtp_sender import HandshakeFailed, SessionFailed, SmtpSender
 from mailraven.queue.entry import QueueEntry
 from mailraven.queue.routing import NextHop
 from mailraven.smtp.client import ClientEngine
@@ -341,5 +342,30 @@ def test_a_session_without_verified_tls_never_hears_a_password(
             assert caught.value.outcome.reply.enhanced_status == "4.7.4"
             connection.abort()
             assert not any(line.startswith(b"AUTH") for line in server.commands)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("name", ["smart.example", "wrong.example"])
+def test_tls_at_once_comes_before_every_word(tmp_path: Path, name: str) -> None:
+    # RFC 8314 §3.3
+    context, ca = certificate(tmp_path, name)
+    trusting = ssl.create_default_context(cafile=str(ca))
+
+    async def story() -> None:
+        script: dict[str, list[bytes | None]] = {"AUTH": [b"235 welcome\r\n"]}
+        async with SmtpServer(script, hello=OFFERS_AUTH, tls=context, tls_at_once=True) as server:
+            hop = NextHop("host", "smart.example", server.port, tls="verified", user="me")
+            hop = replace(hop, password="pw", tls_at_once=True)
+            connection = await connect("127.0.0.1", server.port)
+            sender = SmtpSender(connection, ClientEngine("mx.ours.example"), "x", 300.0)
+            if name == "wrong.example":
+                with pytest.raises(HandshakeFailed, match="Hostname mismatch"):
+                    await sender.open(hop, "smart.example", trusting)
+                assert not server.commands
+            else:
+                await sender.open(hop, "smart.example", trusting)
+                assert [line[:4] for line in server.commands] == [b"EHLO", b"AUTH"]
+            connection.abort()
 
     asyncio.run(story())

@@ -40,6 +40,7 @@ class SmtpServer:
     port: int = 0
     hello: bytes = FULL
     tls: ssl.SSLContext | None = None
+    tls_at_once: bool = False
     lmtp: bool = False
     unix: str = ""
     instead: Misbehaviour | None = None
@@ -58,7 +59,10 @@ class SmtpServer:
         if self.unix:
             self._server = await asyncio.start_unix_server(self._serve, self.unix)
         else:
-            self._server = await asyncio.start_server(self._serve, self.address, self.port)
+            context = self.tls if self.tls_at_once else None
+            self._server = await asyncio.start_server(
+                self._serve, self.address, self.port, ssl=context
+            )
             self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -101,7 +105,7 @@ class SmtpServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reply(writer, "", b"220 mx ESMTP\r\n")
-        now = Received(b"", [], b"")
+        now = Received(b"", [], b"", self.tls_at_once)
         while line := (await reader.readuntil(b"\r\n")).rstrip(b"\r\n"):
             self.commands.append(line)
             verb = line.split(b" ")[0].decode().upper()

@@ -85,6 +85,8 @@ def _smarthost(name: str, table: dict[str, object], endpoint: Callable[[str], ob
     tls = table.get("tls", "verified")
     if tls not in TLS_WORDS:
         raise ValueError(f"tls is one of {', '.join(TLS_WORDS)}")
+    if tls == "none" and host.endswith(":465"):
+        raise ValueError("tls cannot be none: port 465 begins with the handshake")
     if user and tls != "verified":
         raise ValueError("tls must be verified with user: a password goes over nothing less")
     return Smarthost(name, host, user, Path(file) if file else None, str(tls))

@@ -105,12 +105,15 @@ class SmtpSender:
         return self._connection.tls_version()
 
     async def open(self, hop: NextHop, host: str, context: ssl.SSLContext | None) -> None:
-        """Greeting, EHLO, TLS (unless `context` is None), AUTH.
+        """Greeting, EHLO, TLS (unless `context` is None; before all else where the other side wants
+        it so), AUTH.
 
         Raises SessionFailed, or HandshakeFailed.
         """
+        if hop.tls_at_once and context is not None:
+            await self._shake_hands(host, context)
         await self._expect_ready()
-        if context is not None and hop.kind != "lmtp":
+        if context is not None and hop.kind != "lmtp" and not hop.tls_at_once:
             await self._encrypt(hop, host, context)
         if hop.user:
             await self._log_in(hop)
@@ -130,6 +133,8 @@ class SmtpSender:
         event = await self._event()
         if isinstance(event, StartHandshake):
             await self._shake_hands(host, context)
+            self._engine.tls_started()
+            await self._expect_ready()
         elif isinstance(event, Refused):
             raise SessionFailed(event.outcome)
         elif isinstance(event, TlsRefused) and hop.tls in MUST_ENCRYPT:
@@ -147,8 +152,6 @@ class SmtpSender:
             raise HandshakeFailed(_words(error)) from error
         is_checked = self.handshake_check is not None
         self.is_verified = is_checked or context.verify_mode == ssl.CERT_REQUIRED
-        self._engine.tls_started()
-        await self._expect_ready()
 
     async def _log_in(self, hop: NextHop) -> None:
         if not self.is_verified:  # whatever was configured. RFC 4954 §14

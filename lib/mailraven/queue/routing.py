@@ -23,6 +23,7 @@ from mailraven.mail.errors import PermanentError, TemporaryError
 HOPS_LIMIT = 10  # addresses tried for one delivery; the rest wait for the next attempt
 MX_LIMIT = 20  # hosts of one domain that are considered
 DEFAULT_PORT = 25
+TLS_PORT = 465  # where submission begins with the handshake. RFC 8314 §7.3
 
 Tls = Literal["none", "opportunistic", "required", "verified"]
 Family = Literal["any", "ipv4-first", "ipv6-first", "ipv4", "ipv6"]
@@ -45,7 +46,8 @@ class NextHop:
     `socket`. `tls` "required" refuses to send without TLS, "verified" without a certificate that is
     valid for the host; `policies` says whether DANE and MTA-STS may ask for more, `require_tls`
     that the sender does (RFC 8689). The password is `password`, or in `password_file`. `family`
-    and `sources` say which addresses of theirs, and from which of ours.
+    and `sources` say which addresses of theirs, and from which of ours; `tls_at_once` that the
+    other side says nothing before the handshake.
     """
 
     kind: Literal["mx", "host", "lmtp"]
@@ -60,6 +62,7 @@ class NextHop:
     password_file: Path | None = None
     family: Family = "any"
     sources: tuple[str, ...] = ()
+    tls_at_once: bool = False
 
     @property
     def key(self) -> str:
@@ -165,14 +168,16 @@ def _hop_out(table: RoutingTable, name: str, wanted: str) -> NextHop:
 
 def _by_smarthost(smarthost: Smarthost, password: str) -> NextHop:
     host, port = _endpoint(smarthost.endpoint)
+    tls, at_once = _TLS[smarthost.tls], port == TLS_PORT
     return NextHop(
         "host",
         host,
         port,
-        tls=_TLS[smarthost.tls],
+        tls="required" if at_once and tls == "opportunistic" else tls,  # it knows nothing else
         user=smarthost.user,
         password=password,
         password_file=smarthost.password_file,
+        tls_at_once=at_once,
     )
 
 

@@ -56,6 +56,7 @@ def test_what_is_shown_can_be_read_again() -> None:
             "tls must be verified with user",
         ),
         ('office = { host = "h:25", user = "us", password_file = "x" }', "an absolute path"),
+        ('office = { host = "h:465", tls = "none" }', "port 465 begins with the handshake"),
         ("office = 25", "host is a text of one line"),
     ],
 )

@@ -215,6 +215,22 @@ def test_word_of_the_sender_picks_the_smarthost(tmp_path: Path) -> None:
     assert next_hop(table, "ours.example", WayOut("office")).key == "lmtp"
 
 
+def test_tls_begins_at_once_on_its_port(tmp_path: Path) -> None:
+    # RFC 8314 §7.3
+    lines = """[queue.smarthosts]
+    sure = "smart.example:465"
+    any = { host = "smart.example:465", tls = "opportunistic" }
+    other = { host = "smart.example:587", tls = "opportunistic" }
+    """
+    table = by_config(tmp_path, lines)
+    hops = [next_hop(table, "example.org", WayOut(name)) for name in ("sure", "any", "other")]
+    assert [(hop.tls_at_once, hop.tls) for hop in hops] == [
+        (True, "verified"),
+        (True, "required"),
+        (False, "opportunistic"),
+    ]
+
+
 def test_route_of_a_domain_goes_before_the_smarthost_of_the_sender(tmp_path: Path) -> None:
     table = by_config(tmp_path, 'routes = { "fixed.example" = "127.0.0.9:25" }\n' + NAMED)
     assert next_hop(table, "fixed.example", WayOut("office")).host == "127.0.0.9"
