@@ -5,11 +5,14 @@ is the RFC's measure).
 """
 
 import asyncio
+import hashlib
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailraven.auth.saslprep import saslprep
 from mailraven.daemons.outgoing import ConnectionGone, Outgoing
 from mailraven.mail.envelope import Envelope
 from mailraven.queue.dane import NotAuthentic
@@ -26,8 +29,10 @@ from mailraven.smtp.client import (
     StartHandshake,
     TlsRefused,
 )
+from mailraven.smtp.client_auth import KeyWanted
 from mailraven.smtp.client_replies import Extensions, Reply
 
+NONCE_SIZE = 18  # octets
 SLICE = 256 * 1024  # octets of a message in memory at a time
 SMALL = 64 * 1024  # octets of a message that is kept in memory
 MUST_ENCRYPT = ("required", "verified")
@@ -156,14 +161,27 @@ class SmtpSender:
     async def _log_in(self, hop: NextHop) -> None:
         if not self.is_verified:  # whatever was configured. RFC 4954 §14
             raise _failure("4.7.4 no password without verified TLS", "EHLO")
-        self._engine.authenticate(hop.user, hop.password)
-        event = await self._event()
+        event = await self._say_who(hop)
         if isinstance(event, Refused):
             raise SessionFailed(event.outcome)
         if isinstance(event, AuthRefused):
             if event.reply is None:
                 raise _failure("4.7.0 no AUTH mechanism that we know is offered", "EHLO")
             raise SessionFailed(Outcome(event.reply, "AUTH"))
+
+    async def _say_who(self, hop: NextHop) -> Event:
+        """AUTH, by SCRAM where both sides can; what came of it."""
+        prepared = _prepared(hop.password) if hop.user.isascii() else None
+        nonce = secrets.token_urlsafe(NONCE_SIZE) if prepared is not None else ""
+        self._engine.authenticate(hop.user, hop.password, nonce)
+        event = await self._event()
+        if isinstance(event, KeyWanted) and prepared is not None:
+            key = await asyncio.to_thread(
+                hashlib.pbkdf2_hmac, "sha256", prepared, event.salt, event.iterations
+            )
+            self._engine.give_key(key)
+            event = await self._event()
+        return event
 
     async def send(self, envelope: Envelope, message: Message) -> tuple[Outcome, ...]:
         """Offer a message to its recipients; one outcome each.
@@ -250,6 +268,14 @@ def _words(error: OSError | ConnectionGone) -> str:
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
     return "timed out" if isinstance(error, TimeoutError) else str(error)
+
+
+def _prepared(password: str) -> bytes | None:
+    """The password as SCRAM has it; None when it can have no such one. RFC 5802 §2.2"""
+    try:
+        return saslprep(password).encode()
+    except ValueError:
+        return None
 
 
 def _failure(text: str, command: str) -> SessionFailed:

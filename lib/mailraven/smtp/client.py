@@ -24,6 +24,7 @@ from enum import Enum
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.errors import PeerError
 from mailraven.smtp import client_commands as commands
+from mailraven.smtp.client_auth import KeyWanted, Login, Scram, login
 from mailraven.smtp.client_replies import Extensions, Reply, ReplyReader, parse_extensions
 
 
@@ -109,6 +110,7 @@ Event = (
     | TlsRefused
     | Authenticated
     | AuthRefused
+    | KeyWanted
     | SendBody
     | Finished
     | Refused
@@ -141,7 +143,7 @@ class ClientEngine:
         self._mail_refused: Outcome | None = None
         self._needs_reset = False
         self._line_start = True
-        self._login: deque[bytes] = deque()
+        self._login: Login | None = None
         self.stage = Stage.GREETING
         self.extensions = Extensions()
 
@@ -257,26 +259,33 @@ class ClientEngine:
         self._hello = b"LHLO" if self._lmtp else b"EHLO"
         self._say_hello()
 
-    def authenticate(self, user: str, password: str) -> None:
-        """Log in by PLAIN or LOGIN: Authenticated or AuthRefused follows."""
-        mechanisms = self.extensions.mechanisms
-        if "PLAIN" in mechanisms:
-            self._out.append(commands.auth_plain(user, password))
-        elif "LOGIN" in mechanisms:
-            self._out.append(b"AUTH LOGIN\r\n")
-            self._login.extend((commands.base64_line(user), commands.base64_line(password)))
-        else:
+    def authenticate(self, user: str, password: str, nonce: str = "") -> None:
+        """Log in: Authenticated or AuthRefused follows; with a `nonce` perhaps KeyWanted before,
+        which `give_key` answers."""
+        self._login = login(self.extensions.mechanisms, user, password, nonce)
+        if self._login is None:
             self._events.append(AuthRefused(None))
             return
+        self._out.append(self._login.command)
         self.stage = Stage.AUTH
 
+    def give_key(self, key: bytes) -> None:
+        """What KeyWanted asked for."""
+        if isinstance(self._login, Scram):
+            self._out.append(self._login.prove(key))
+
     def _on_auth(self, reply: Reply) -> None:
-        if reply.code == 334 and self._login:
-            self._out.append(self._login.popleft())
+        login = self._login
+        if reply.code == 334 and login is not None:
+            answer = login.answer(reply.lines[0])
+            if isinstance(answer, KeyWanted):
+                self._events.append(answer)
+            else:
+                self._out.append(answer)
             return
-        if reply.code == 334:
-            self._unexpected(reply)
-        self._login.clear()
+        if reply.is_positive and not (login and login.is_done):
+            raise PeerError("it lets us in without a proof of its own", fatal=True)
+        self._login = None
         self.stage = Stage.READY
         self._events.append(Authenticated() if reply.is_positive else AuthRefused(reply))
 

@@ -1,5 +1,7 @@
 """The client engine against scripted servers; every dialogue whole and octet by octet."""
 
+import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +22,7 @@ from mailraven.smtp.client import (
     StartHandshake,
     TlsRefused,
 )
+from mailraven.smtp.client_auth import KeyWanted
 from mailraven.smtp.client_commands import UnsafePath, xtext
 from mailraven.smtp.client_replies import Reply, parse_extensions
 
@@ -223,6 +226,96 @@ def test_refused_starttls_leaves_a_session(talk: Dialogue) -> None:
     talk.engine.start_tls()
     talk.server(b"454 4.7.0 not now\r\n")
     assert talk.events[-1] == TlsRefused(Reply(454, ("4.7.0 not now",)))
+    assert talk.engine.is_usable
+
+
+# RFC 7677 §3
+NONCE, USER = "rOprNGfwEbeRWgbNEkqO", "user"
+SERVER_FIRST = (
+    b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+)
+CLIENT_FINAL = (
+    b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+    b"p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+)
+SERVER_FINAL = b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+def challenge(text: bytes) -> bytes:
+    return b"334 " + b64encode(text) + b"\r\n"
+
+
+def scram(talk: Dialogue, first: bytes = SERVER_FIRST) -> None:
+    """Until the server has said its first word."""
+    talk.server(b"220 mx\r\n250-mx\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n")
+    talk.engine.authenticate(USER, "pencil", NONCE)
+    talk.look()
+    said = b64encode(b"n,,n=user,r=" + NONCE.encode())
+    assert talk.sent.endswith(b"AUTH SCRAM-SHA-256 " + said + b"\r\n")
+    talk.server(challenge(first))
+
+
+def prove(talk: Dialogue, password: bytes = b"pencil") -> None:
+    """Until the client has proved what it knows."""
+    wanted = talk.events[-1]
+    assert wanted == KeyWanted(b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
+    talk.engine.give_key(hashlib.pbkdf2_hmac("sha256", password, wanted.salt, wanted.iterations))
+    talk.look()
+
+
+def test_scram_goes_before_plain_and_both_sides_prove_what_they_know(talk: Dialogue) -> None:
+    scram(talk)
+    prove(talk)
+    assert talk.sent.endswith(b"\r\n" + b64encode(CLIENT_FINAL) + b"\r\n")
+    talk.server(challenge(SERVER_FINAL))
+    assert talk.sent.endswith(b64encode(CLIENT_FINAL) + b"\r\n\r\n")
+    talk.server(b"235 2.7.0 ok\r\n")
+    assert talk.events[-1] == Authenticated()
+    assert b"pencil" not in talk.sent
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"235 2.7.0 ok\r\n",
+        challenge(SERVER_FINAL.replace(b"6rri", b"7rri")),
+        challenge(b"e=other-error"),
+        challenge(b""),
+        b"334 nonsense!\r\n",
+    ],
+)
+def test_server_that_does_not_know_the_password_is_left(talk: Dialogue, said: bytes) -> None:
+    scram(talk)
+    prove(talk)
+    talk.server(said)
+    assert isinstance(talk.events[-1], Refused)
+    assert talk.engine.is_closed
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SERVER_FIRST.replace(b"rOpr", b"xxxx"),
+        b"r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",  # nothing of its own
+        SERVER_FIRST.replace(b"4096", b"99999999"),
+        SERVER_FIRST.replace(b"4096", b"0"),
+        SERVER_FIRST.replace(b"W22", b"=22"),
+        b"m=x," + SERVER_FIRST,
+        b"\xff",
+    ],
+)
+def test_first_word_of_the_server_that_is_none_ends_the_session(
+    talk: Dialogue, said: bytes
+) -> None:
+    scram(talk, said)
+    assert isinstance(talk.events[-1], Refused)
+
+
+def test_refused_proof_is_the_word_of_the_server(talk: Dialogue) -> None:
+    scram(talk)
+    prove(talk, b"crayon")
+    talk.server(b"535 5.7.8 no\r\n")
+    assert talk.events[-1] == AuthRefused(Reply(535, ("5.7.8 no",)))
     assert talk.engine.is_usable
 
 
