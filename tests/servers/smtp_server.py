@@ -31,8 +31,7 @@ class SmtpServer:
     """Listens on `address`:`port` (0: any) or on the socket `unix`.
 
     `script` has replies by verb ("", "EHLO", "MAIL", "RCPT", "DATA", "."), used up one by one; then
-    all is well. None closes the connection. `instead` takes the whole connection over. Nobody is
-    greeted before the `gate` is open.
+    all is well. None closes the connection. `instead` takes the whole connection over.
     """
 
     script: dict[str, list[bytes | None]] = field(default_factory=dict)
@@ -43,8 +42,8 @@ class SmtpServer:
     tls_at_once: bool = False
     lmtp: bool = False
     unix: str = ""
+    judge: Callable[[bytes], bytes] = lambda line: b""
     instead: Misbehaviour | None = None
-    gate: asyncio.Event | None = None
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     most_at_once: int = 0
@@ -82,8 +81,6 @@ class SmtpServer:
         self._open += 1
         self.most_at_once = max(self.most_at_once, self._open)
         try:
-            if self.gate is not None:
-                await self.gate.wait()
             if self.instead is not None:
                 await self.instead(self, reader, writer)
             else:
@@ -132,6 +129,7 @@ class SmtpServer:
             return Received(line if ok else b"", [], b"", now.tls)
         elif verb == "RCPT":
             usual = b"250 2.1.5 ok\r\n" if now.mail else b"503 5.5.1 MAIL first\r\n"
+            usual = self.judge(line) or usual
             if self._reply(writer, verb, usual).startswith(b"2"):
                 now.rcpt.append(line)
         else:
