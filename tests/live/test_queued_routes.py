@@ -215,6 +215,17 @@ async def both_families(stack: AsyncExitStack) -> tuple[SmtpServer, SmtpServer]:
     raise AssertionError("no port is free in both families")
 
 
+def test_address_that_is_not_of_this_machine_is_named(tmp_path: Path) -> None:
+    async def whole() -> None:
+        settings = 'routes = { "*" = "127.0.0.1:9" }\nsource_addresses = ["192.0.2.1"]'
+        async with QueueHouse(tmp_path, settings) as queue:
+            entry = await queue.deferred(queue.submit("bob@far.example"))
+            answer = entry.recipients[0].answer
+            assert answer is not None and answer.text.endswith(" (from 192.0.2.1)")
+
+    asyncio.run(whole())
+
+
 @pytest.mark.parametrize(
     ("family", "peers"),
     [("ipv6-first", ["::1"]), ("ipv4-first", ["127.0.0.2"])],

@@ -19,13 +19,15 @@ PASSWORD_LIMIT = 1024  # octets
 
 async def dial(config: Config, hop: NextHop, host: Hop) -> Outgoing:
     """A connection with one address of `hop`. Raises SessionFailed."""
+    source = source_for(hop, host.address)
     try:
         async with asyncio.timeout(config.queue.connect_timeout):
             if hop.kind == "lmtp" and hop.socket is not None:
                 return await connect_unix(hop.socket)
-            return await connect(host.address, host.port, source_for(hop, host.address))
+            return await connect(host.address, host.port, source)
     except OSError as error:
-        raise _failure(f"4.4.1 {_why(error)}", "connect") from error  # RFC 3463 §3.5
+        way = f" (from {source})" if source else ""
+        raise _failure(f"4.4.1 {_why(error)}{way}", "connect") from error  # RFC 3463 §3.5
 
 
 def _why(error: OSError) -> str:
