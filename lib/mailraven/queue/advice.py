@@ -52,6 +52,30 @@ _FOR_SENDERS = frozenset(
 _OWN = _rules(
     [
         (
+            r"^suppression ",
+            "The server of the recipient has said that there is no such mailbox. If there is one by"
+            " now, `mailraven suppression remove` lets mail go there again.",
+        ),
+        (
+            r"^routing .*queue\.smarthosts has no",
+            "A domain or an account names a smarthost that is not configured;"
+            " `mailraven config check` says which. Its mail waits until one of the two is right.",
+        ),
+        (
+            r"queue\.families says",
+            "Their host has no address of the family that queue.families allows for that domain.",
+        ),
+        (
+            r"^AUTH 4\.3\.5 ",
+            "queued cannot read the password of the smarthost: look at owner, mode and content of"
+            " its password_file, which the log names.",
+        ),
+        (
+            r"^AUTH .*(proof of its own|cannot prove)",
+            "The smarthost does not know our password, yet lets us in: most likely it is not the"
+            " host that we mean.",
+        ),
+        (
             r"^connect .*refused",
             "Nothing listens there: their mail server is down, or a firewall says no for it."
             " Theirs to mend. " + _AGAIN,
