@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import TraceId
-from mailraven.smtp.client import ClientEngine, Event, Finished, Ready, SendBody, StartHandshake
+from mailraven.smtp.client import ClientEngine
+from mailraven.smtp.client_events import Event, Finished, Ready, SendBody, StartHandshake
 
 ENVELOPE = Envelope("a@x.org", (Recipient("b@x.org"), Recipient("c@x.org")), TraceId("t"))
 REPLIES = [

@@ -41,8 +41,9 @@ from mailraven.queue.forwarding import Forwarder, mark
 from mailraven.queue.progress import Attempt
 from mailraven.queue.routing import Hop, NextHop, Tls, hops
 from mailraven.queue.tls_demand import Demand, HostNotAllowed, Step
-from mailraven.smtp.client import ClientEngine, Outcome, Stage
+from mailraven.smtp.client import ClientEngine
 from mailraven.smtp.client_commands import UnsafePath
+from mailraven.smtp.client_events import Outcome, Stage
 from mailraven.smtp.client_replies import Extensions, Reply
 
 

@@ -11,7 +11,7 @@ from mailraven.daemons.outgoing import Outgoing, connect, connect_unix
 from mailraven.daemons.smtp_sender import SessionFailed
 from mailraven.observe import log
 from mailraven.queue.routing import Hop, NextHop
-from mailraven.smtp.client import Outcome
+from mailraven.smtp.client_events import Outcome
 from mailraven.smtp.client_replies import Reply
 
 PASSWORD_LIMIT = 1024  # octets

@@ -17,9 +17,10 @@ from mailraven.daemons.outgoing import ConnectionGone, Outgoing
 from mailraven.mail.envelope import Envelope
 from mailraven.queue.dane import NotAuthentic
 from mailraven.queue.routing import NextHop
-from mailraven.smtp.client import (
+from mailraven.smtp.client import ClientEngine
+from mailraven.smtp.client_auth import KeyWanted
+from mailraven.smtp.client_events import (
     AuthRefused,
-    ClientEngine,
     Event,
     Finished,
     Outcome,
@@ -29,7 +30,6 @@ from mailraven.smtp.client import (
     StartHandshake,
     TlsRefused,
 )
-from mailraven.smtp.client_auth import KeyWanted
 from mailraven.smtp.client_replies import Extensions, Reply
 
 NONCE_SIZE = 18  # octets

@@ -9,10 +9,12 @@ import pytest
 
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import TraceId
-from mailraven.smtp.client import (
+from mailraven.smtp.client import ClientEngine
+from mailraven.smtp.client_auth import KeyWanted
+from mailraven.smtp.client_commands import UnsafePath, xtext
+from mailraven.smtp.client_events import (
     Authenticated,
     AuthRefused,
-    ClientEngine,
     Event,
     Finished,
     Ready,
@@ -22,8 +24,6 @@ from mailraven.smtp.client import (
     StartHandshake,
     TlsRefused,
 )
-from mailraven.smtp.client_auth import KeyWanted
-from mailraven.smtp.client_commands import UnsafePath, xtext
 from mailraven.smtp.client_replies import Reply, parse_extensions
 
 FULL = b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n"
