@@ -31,7 +31,8 @@ class SmtpServer:
     """Listens on `address`:`port` (0: any) or on the socket `unix`.
 
     `script` has replies by verb ("", "EHLO", "MAIL", "RCPT", "DATA", "."), used up one by one; then
-    all is well. None closes the connection. `instead` takes the whole connection over.
+    all is well. None closes the connection. `judge` has the first word on a RCPT, if it says any.
+    `instead` takes the whole connection over. Nobody is greeted before the `gate` is open.
     """
 
     script: dict[str, list[bytes | None]] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class SmtpServer:
     unix: str = ""
     judge: Callable[[bytes], bytes] = lambda line: b""
     instead: Misbehaviour | None = None
+    gate: asyncio.Event | None = None
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     most_at_once: int = 0
@@ -81,6 +83,8 @@ class SmtpServer:
         self._open += 1
         self.most_at_once = max(self.most_at_once, self._open)
         try:
+            if self.gate is not None:
+                await self.gate.wait()
             if self.instead is not None:
                 await self.instead(self, reader, writer)
             else:
