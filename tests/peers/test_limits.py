@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from peers.command import run
+from peers.conftest import Addresses
 from peers.house import House, running_house
 
 ENVIRON = {
@@ -20,9 +21,9 @@ ENVIRON = {
 
 
 @pytest.fixture(scope="module")
-def strict(ground: Path, addresses: tuple[str, str]) -> Iterator[House]:
+def strict(ground: Path, addresses: Addresses) -> Iterator[House]:
     """A server that exempts nobody."""
-    address = "127.251." + addresses[0].split(".", 2)[2]
+    address = "127.251." + addresses.house.split(".", 2)[2]
     with running_house(ground / "strict", address, ENVIRON) as one:
         yield one
 

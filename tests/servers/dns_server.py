@@ -53,15 +53,26 @@ class DnsServer(asyncio.DatagramProtocol):
         self._tcp: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
+        while not await self._listen():
+            pass
+        return self
+
+    async def _listen(self) -> bool:
+        """Take a port, unless the same one is somebody else's in TCP."""
+        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: self, local_addr=(self.manners.address, self.manners.port)
         )
         address, port = self._transport.get_extra_info("sockname")
         self.endpoint = f"{address}:{port}"
-        if self.manners.tcp:
-            self._tcp = await asyncio.start_server(self._serve_tcp, address, port)
-        return self
+        try:
+            if self.manners.tcp:
+                self._tcp = await asyncio.start_server(self._serve_tcp, address, port)
+        except OSError:
+            self._transport.close()
+            if self.manners.port:
+                raise
+            return False
+        return True
 
     async def __aexit__(self, *exception: object) -> None:
         assert self._transport is not None

@@ -204,15 +204,16 @@ def test_an_answer_larger_than_anyone_needs_is_a_failure(name: str, kind: str) -
 
 def test_many_silent_names_do_not_stop_the_others() -> None:
     async def look(resolver: Resolver, server: DnsServer) -> int:
-        for number in range(300):
-            server.zone[f"{number}.silent.example", "A"] = None
-        slow = [
-            asyncio.create_task(resolver.ask(f"{number}.silent.example", "A"))
-            for number in range(300)
-        ]
+        names = [f"{number}.silent.example" for number in range(300)]
+        server.zone |= {(name, "A"): None for name in names}
+        slow = [asyncio.create_task(resolver.ask(name, "A")) for name in names]
+        while not all((name, "A") in server.asked for name in names):
+            await asyncio.sleep(0.01)
         records = await resolver.mx("example.org")
+        assert not any(task.done() for task in slow)
+        for task in slow:
+            task.cancel()
         await asyncio.wait(slow)
-        assert all(isinstance(task.exception(), LookupFailed) for task in slow)
         return len(records)
 
-    assert play(look, timeout=0.4) == 2
+    assert play(look, timeout=600.0) == 2
