@@ -128,6 +128,23 @@ def test_a_connection_that_ended_meanwhile_is_opened_anew() -> None:
         )
 
 
+def test_one_that_forgets_a_connection_is_asked_on_a_new_one_from_then_on() -> None:
+    # as Debian's libmilter does after QUIT_NC
+    async def clients(station: Station) -> list[Answer]:
+        answers: list[Answer] = []
+        for _ in range(3):
+            talk = Talk(station)
+            answers += (await message(talk))[1]
+            talk.leave()
+        assert not station.is_suspended()
+        return answers
+
+    with scripted({b"K": STALL}) as milter:
+        station = Station(Milter("test", milter.address, 2.0, reuse=True))
+        assert asyncio.run(clients(station)) == [CONTINUE] * 9
+        assert milter.connections == 3
+
+
 def test_a_client_that_begins_again_aborts_the_message() -> None:
     async def begin_twice(talk: Talk) -> None:
         await talk.mail(GREETING, b"<a@example.net>\0", MACROS)

@@ -1,9 +1,12 @@
 """Connections to milters, shared by all sessions of one smtpd process.
 
-A connection serves one client after another (QUIT_NC) only where that is configured: OpenDKIM
-2.11 speaks version 6, too, but stalled in a large message of its second client. One that fails is
-suspended: for SUSPEND_SECONDS nobody waits for it; then one session tries, and the others go on
-without until it has succeeded.
+A connection serves one client after another (QUIT_NC) only where that is configured. rspamd does
+so; what is linked with Debian's libmilter (OpenDKIM, clamav-milter) says that it speaks version 6,
+too, but its pool of workers puts the connection aside at QUIT_NC and never reads from it again:
+seen with OpenDKIM 2.11, whose second client had no answer to CONNECT in 40 s. Nothing in the
+protocol tells the two apart, so one that is silent then is asked on a new connection, and gets a
+new one for each client from then on. One that fails is suspended: for SUSPEND_SECONDS nobody waits
+for it; then one session tries, and the others go on without until it has succeeded.
 """
 
 import asyncio
@@ -81,6 +84,7 @@ class Station:
 
     milter: Milter
     suspended_until: float = 0.0  # monotonic; 0 while it is well
+    forgets: bool = False  # it does not listen to a second client, though it says so
     _idle: list[Link] = field(default_factory=list)
 
     def is_suspended(self) -> bool:
@@ -107,6 +111,12 @@ class Station:
         if self.suspended_until:
             self.suspended_until = 0.0
             log.event("milter-back", milter=self.milter.name)
+
+    def has_forgotten(self) -> None:
+        """It was silent when a second client came on a connection: none of them are used again."""
+        self.forgets = True
+        self.close()
+        log.event("milter-not-reused", level="warn", milter=self.milter.name)
 
     async def link(self, *, fresh: bool = False) -> Link:
         """A connection that has negotiated. Raises OSError, MilterError."""
@@ -135,7 +145,7 @@ class Station:
 
     def give_back(self, link: Link) -> None:
         """A client has gone, between messages."""
-        can = self.milter.reuse and link.client.is_reusable
+        can = self.milter.reuse and not self.forgets and link.client.is_reusable
         if not (can and link.is_open and len(self._idle) < IDLE_LIMIT):
             link.quit()
             return

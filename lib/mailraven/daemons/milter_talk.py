@@ -15,6 +15,7 @@ from mailraven.milter import steps
 from mailraven.milter.answers import Answer, Change, Reply
 from mailraven.milter.frames import CHUNK_SIZE, MilterError
 
+FORGETFUL_SECONDS = 2.0  # for the first answer on a connection that served another client
 AHEAD = 16 * CHUNK_SIZE  # octets of a file read at once
 CONTINUE = Answer("continue")
 AWAY = Answer("tempfail", Reply(451, "4.7.1 a filter does not work, try again later"))
@@ -157,7 +158,11 @@ class Talk:
         if not self._link.is_used:
             return await self._introduce(greeting)
         try:
-            return await self._introduce(greeting)
+            async with asyncio.timeout(min(FORGETFUL_SECONDS, self.station.milter.timeout / 4)):
+                return await self._introduce(greeting)
+        except TimeoutError:
+            self._drop()
+            self.station.has_forgotten()
         except (OSError, MilterError):  # it was closed while nobody looked
             self._drop()
         self._link = await self.station.link(fresh=True)
