@@ -255,3 +255,51 @@ def test_an_offer_that_is_withdrawn_is_no_way_around_a_demand(tmp_path: Path, wo
             )
 
     asyncio.run(story())
+
+
+def breaks_off_handshakes(deed: Deed) -> Misbehaviour:
+    """A server that grants STARTTLS, and then does something else; without it all is well."""
+
+    async def talk(server: SmtpServer, reader: Reader, writer: Writer) -> None:
+        writer.write(b"220 mx\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"STARTTLS"):
+                writer.write(b"220 go\r\n")
+                await reader.read(100)  # of what the client says first
+                await deed(writer)
+                return
+            if line.startswith(b"EHLO"):
+                writer.write(b"250-mx\r\n250 STARTTLS\r\n")
+            elif line.startswith(b"DATA"):
+                writer.write(b"354 go\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                server.received.append(Received(b"", [], b""))
+                writer.write(b"250 ok\r\n")
+            else:
+                writer.write(b"250 ok\r\n")
+
+    return talk
+
+
+@pytest.mark.parametrize("word", ["opportunistic", "required"])
+@pytest.mark.parametrize("deed", [stall, close, reset, babble, leave, never_end_a_line])
+def test_a_handshake_that_comes_to_nothing_is_followed_by_plaintext_unless_tls_is_required(
+    tmp_path: Path, deed: Deed, word: str
+) -> None:
+    async def story() -> None:
+        async with SmtpServer(instead=breaks_off_handshakes(deed)) as server:
+            ways = (
+                f'routes = {{"*" = "127.0.0.1:{server.port}"}}\n'
+                f'tls = {{"example.net" = "{word}"}}\n'
+            )
+            async with QueueHouse(tmp_path, ways + limits(deed)) as queue:
+                id = queue.submit("bob@example.net")
+                if word == "required":
+                    answer = (await queue.deferred(id)).recipients[0].answer
+                    assert answer is not None and answer.text.startswith("TLS failed: ")
+                    assert not server.received
+                else:
+                    await queue.empty()
+                    assert len(server.received) == 1
+
+    asyncio.run(story())
