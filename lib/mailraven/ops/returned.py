@@ -4,7 +4,8 @@ A report is worth as much as it proves. It must name a message that an account o
 come to the address that it was sent from, and speak of a recipient that the message went to: then
 it is matched. It must come from where that recipient's mail was handed over, or from that domain:
 then it is proved, for who got another copy of a message knows its ids, too. Only what is proved
-counts for the brake, and only what is proved and says that the recipient does not exist is hard.
+counts for the brake, and only what is proved and says that the recipient does not exist is hard:
+the account sends nothing there for a while (queue/suppression.py).
 """
 
 import time
@@ -16,11 +17,12 @@ import msgspec
 
 from mailraven.config.schema import Config
 from mailraven.limits.brake import note_bounces
-from mailraven.mail.address import normalise_domain
+from mailraven.mail.address import normalise, normalise_domain
 from mailraven.mail.returned import Fate, Returned
 from mailraven.observe import log
 from mailraven.observe.kept_log import segments
 from mailraven.observe.kept_scan import matching
+from mailraven.queue.suppression import GONE, Suppressed, SuppressionList
 from mailraven.reports.returned import (
     Job,
     Record,
@@ -35,9 +37,6 @@ from mailraven.senderauth.suffixes import organizational_domain
 
 SEARCH_LIMIT = 1 << 30  # octets of the kept log that one report may cost
 LINES_LIMIT = 5000  # of the log about one message
-# Whoever refuses an address with these will refuse it tomorrow, too. RFC 3463 §3.2, §3.3, RFC 7505
-HARD = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-
 Line = dict[str, object]
 
 
@@ -77,16 +76,28 @@ def _take(config: Config, job: Job) -> None:
         _tell(record)
         bounces += record.is_proved and record.action == "failed" and record.kind == "bounce"
         if record.is_hard:
-            suppress(config, record)
+            _suppress(config, record)
     if sent is not None and bounces:
         local, _, domain = sent.account.rpartition("@")
         if (config.paths.mail / domain / local).is_dir():
             note_bounces(config.paths.mail / domain / local, bounces)
 
 
-def suppress(config: Config, record: Record) -> None:
-    """The recipient does not exist, as far as mail of that account is concerned."""
-    log.event("hard-bounce", trace=record.trace, account=record.account, to=record.recipient)
+def _suppress(config: Config, record: Record) -> None:
+    """No more mail of that account to a recipient who does not exist. Never of others, whatever
+    queue.suppression says: what comes back proves less than what a server says to our face."""
+    known, now = SuppressionList(config.paths.spool), time.time()
+    if config.queue.suppression == "off" or known.find(record.recipient, record.account, now):
+        return
+    said = record.diagnostic or record.status
+    until = now + config.queue.suppression_time
+    one = Suppressed(normalise(record.recipient), record.account, now, until, said)
+    try:
+        known.add(one)
+    except (OSError, ValueError) as error:
+        log.event("suppression-failed", level="warn", trace=record.trace, error=str(error))
+        return
+    log.event("suppressed", trace=record.trace, to=one.recipient, account=one.account, answer=said)
 
 
 def _tell(record: Record) -> None:
@@ -167,7 +178,7 @@ def _record(job: Job, sent: Sent | None, fate: Fate) -> Record:
         report=job.trace,
         is_matched=is_matched,
         is_proved=is_proved,
-        is_hard=is_proved and is_final and fate.status in HARD,
+        is_hard=is_proved and is_final and fate.status in GONE,
     )
 
 

@@ -1,6 +1,7 @@
 """What a report is worth: it counts only for what we did send, and for what it proves."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from mailraven.config.schema import Config
 from mailraven.limits.brake import history_of
 from mailraven.mail.returned import Fate, Returned
 from mailraven.ops.returned import find_sent, read_reports
+from mailraven.queue.suppression import SuppressionList
 from mailraven.reports.returned import JOBS_LIMIT, Job, Record, add_job, prune, records
 
 ALICE = "alice@example.org"
@@ -54,6 +56,7 @@ class House:
 def house(tmp_path: Path) -> House:
     (tmp_path / "mailraven.toml").write_text(f'[paths]\ndata = "{tmp_path}"\n')
     house = House(load(tmp_path, {}))
+    house.config.paths.spool.mkdir()
     (tmp_path / "mail/example.org/alice").mkdir(parents=True)
     facts = {"account": ALICE, "from": ALICE, "message_id": "<one@phone>", "envid": "QQ1"}
     house.log("accept", trace=TRACE, **facts)
@@ -94,6 +97,9 @@ def test_a_bounce_from_where_the_mail_went_is_hard(house: House, proof: dict[str
     assert (record.account, record.trace, record.message_id) == (ALICE, TRACE, "<one@phone>")
     days = history_of(house.config.paths.mail / "example.org/alice").days.values()
     assert sum(one.bounced for one in days) == 1
+    known = SuppressionList(house.config.paths.spool)
+    assert known.find("bob@example.net", ALICE, time.time()) is not None
+    assert known.find("bob@example.net", "mallory@example.org", time.time()) is None
 
 
 @pytest.mark.parametrize(
@@ -124,6 +130,7 @@ def test_a_forged_bounce_counts_for_nothing(
     (record,) = house.came(report, **changes)
     assert not record.is_proved and not record.is_hard
     assert not (house.config.paths.mail / "example.org/alice/sending").exists()
+    assert not (house.config.paths.spool / "suppressed").exists()
 
 
 @pytest.mark.parametrize(
