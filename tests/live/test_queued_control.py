@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailraven.cli.main import main
+from mailraven.limits.brake import HELD, put_on
 from mailraven.mail.types import QueueId
 from servers.queue_house import QueueHouse
 from servers.smtp_server import SmtpServer, addresses
@@ -129,5 +130,31 @@ def test_a_message_under_way_is_changed_when_the_attempt_has_ended(
             assert folder_of(queue, id) == "active"
             may_answer.set()
             await queue.until(lambda: folder_of(queue, id) == ("held" if verb == "hold" else ""))
+
+    run(story())
+
+
+def test_what_waits_of_an_account_with_the_brake_on_is_held_until_it_is_let_go(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with SmtpServer() as server:
+            queue = house(tmp_path, server)
+            folder = tmp_path / "data" / "mail" / "ours.example" / "alice"
+            folder.mkdir(parents=True)
+            put_on(folder, "too many strangers")
+            id = queue.submit("victim@example.net", account="alice@ours.example")
+            other = queue.submit("friend@example.net", account="bob@ours.example")
+            async with queue:
+                await queue.until(lambda: folder_of(queue, id) == "held")
+                await queue.until(lambda: bool(queue.spool.load(id).hold))
+                assert queue.spool.load(id).hold == HELD
+                await queue.until(lambda: not queue.spool.find(other))
+                assert await queue_command(queue, "release", id) == 0
+                await queue.empty()
+            assert [addresses(one.rcpt) for one in server.received] == [
+                ["friend@example.net"],
+                ["victim@example.net"],
+            ]
 
     run(story())

@@ -7,7 +7,7 @@ queued works on a spool: it holds the lock on spool/queued.lock.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -26,6 +26,7 @@ from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
+from mailraven.limits.brake import HELD, why_on
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
@@ -38,6 +39,7 @@ from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
 from mailraven.queue.srs_secrets import ensure_secret
 from mailraven.queue.suppression import SuppressionList
+from mailraven.queue.wishes import hold_back
 from mailraven.reports.tls_days import TlsLedger
 
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
@@ -176,15 +178,36 @@ class Queue:
         entry = known or self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
+        if self._is_braked(entry):
+            self._in_background(asyncio.to_thread(self._hold_back, listed))
+            return
         hops, lane = self._hops(entry), lane_of(entry)
         if (destination := self._full_destination(hops, lane)) is not None:
             self._agenda.put_in_line(listed, destination, lane)
             self._agenda.keep_known(entry)
         elif self._spool.take(listed.id, listed.folder):
+            if known is not None and self._spool.is_rewritten(listed):
+                entry = self._spool.look(listed.id, "active") or known
+                hops = self._hops(entry)
             flight = Flight(entry, self._spool)
             self._flights[entry.id] = flight
             self._lanes[lane] += 1
             self._dispatch(flight, hops)
+
+    def _is_braked(self, entry: QueueEntry) -> bool:
+        """Whether the brake of its account is on (limits/brake.py); what an operator has let go on
+        its own goes all the same."""
+        if not entry.account or entry.hold:
+            return False
+        local, _, domain = entry.account.rpartition("@")
+        return bool(why_on(self._service.config.paths.mail / domain / local))
+
+    def _hold_back(self, listed: Listed) -> None:
+        """In a thread: it waits for the disk."""
+        try:
+            hold_back(self._spool, listed, HELD)
+        except (OSError, BrokenEntry) as error:
+            log.event("claim-failed", level="error", queue_id=listed.id, error=str(error))
 
     def _full_destination(self, hops: Mapping[int, NextHop | Attempt], lane: str) -> str | None:
         """Whom the message has to wait for: one of its destinations if none of them has room."""
@@ -247,7 +270,10 @@ class Queue:
             self._begin_to_settle(flight)
 
     def _begin_to_settle(self, flight: Flight) -> None:
-        task = asyncio.get_running_loop().create_task(self._settle(flight))
+        self._in_background(self._settle(flight))
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 

@@ -101,6 +101,8 @@ def note_bounces(folder: Path, count: int) -> None:
 
 def why_on(folder: Path) -> str:
     """Since when and why the brake is on; "" while it is off."""
+    if not (folder / BRAKE).exists():  # quicker than an exception
+        return ""
     try:
         return (folder / BRAKE).read_text(errors="replace").strip() or "?"
     except (FileNotFoundError, NotADirectoryError):

@@ -175,10 +175,6 @@ def _returned(line: Line) -> str:
     )
 
 
-def _hard(line: Line) -> str:
-    return f"So {_text(line, 'to')} does not exist, as far as {_text(line, 'account')} can know."
-
-
 def _otherwise(line: Line) -> str:
     facts = [f"{key} {_shown(value)}" for key, value in line.items() if key not in _FRAME]
     return f"{_text(line, 'component')} says {_text(line, 'event')}: {', '.join(facts)}."
@@ -198,7 +194,6 @@ _SENTENCES: dict[str, Callable[[Line], str]] = {
     "operator": _operator,
     "suppressed": _suppressed,
     "returned": _returned,
-    "hard-bounce": _hard,
     "milter": _milter,
     "milter-discards": _dropped,
     "delivery-deferred": _put_off,

@@ -26,6 +26,7 @@ from mailraven.queue.names import is_queue_id
 Folder = Literal["incoming", "active", "deferred", "held"]
 FOLDERS: tuple[Folder, ...] = ("incoming", "active", "deferred", "held")
 
+CLOCK_GRAIN = 0.001  # seconds; times of files are kept a little less exact than ours
 ORPHAN_AGE = 3600  # seconds after which a file without an entry belongs to no living submitter
 
 
@@ -153,6 +154,15 @@ class Spool:
     def take(self, id: QueueId, source: Folder) -> bool:
         """Move an entry that was looked at to active/; False when it is no longer in `source`."""
         return self._move(id, source, "active")
+
+    def is_rewritten(self, taken: Listed) -> bool:
+        """Whether the text in active/ is not the one that was due at `taken.due`: an operator has
+        changed it (queue/wishes.py) after it was looked at."""
+        try:
+            due = os.stat(f"{self._root}/active/{taken.id}").st_mtime
+        except FileNotFoundError:
+            return True
+        return abs(due - taken.due) > CLOCK_GRAIN
 
     def claim(self, id: QueueId, source: Folder) -> QueueEntry | None:
         """`look` and `take`. Reading comes first: what cannot be read has not moved."""

@@ -78,6 +78,18 @@ def fulfil_all_noted(spool: Spool) -> None:
                 (spool.root / "wishes" / name).unlink()
 
 
+def hold_back(spool: Spool, listed: Listed, why: str) -> bool:
+    """Hold a message that waits, and say why in its text; False when it is no longer there.
+
+    Raises BrokenEntry, OSError.
+    """
+    with _alone(spool):
+        if not spool.hold(listed.id, listed.folder):
+            return False
+        spool.rewrite(replace(spool.load(listed.id), hold=why))
+    return True
+
+
 # -- noting ---------------------------------------------------------------------------------------
 
 

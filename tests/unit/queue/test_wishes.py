@@ -1,5 +1,6 @@
 """What an operator wants of messages, wherever they are."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.entry import Answer, BrokenEntry, QueueEntry
 from mailraven.queue.spool import Folder, Listed, Spool
-from mailraven.queue.wishes import Wish, apply, fulfil_all_noted, fulfil_noted
+from mailraven.queue.wishes import Wish, apply, fulfil_all_noted, fulfil_noted, hold_back
 
 ANSWER = Answer("450 4.2.0 later", "4.2.0", "mx.example.net[192.0.2.1]:25", "RCPT TO")
 
@@ -195,3 +196,21 @@ def test_nothing_but_whole_entries_is_left_in_the_folders(spool: Spool) -> None:
         for name in sorted_names(spool.root / one)
     ]
     assert sorted(everything) == ids
+
+
+def test_a_text_that_was_changed_since_it_was_looked_at_is_known_by_its_time(spool: Spool) -> None:
+    same, changed = put(spool, "deferred"), put(spool, "deferred")
+    os.utime(spool.folder("deferred") / changed.id, (5.0, 5.0))
+    seen = replace(changed, due=5.0)
+    apply(spool, seen, Wish("route", route="relay.example:25"), is_served=True)
+    for listed in (same, seen):
+        assert spool.take(listed.id, "deferred")
+    assert not spool.is_rewritten(same)
+    assert spool.is_rewritten(seen)
+
+
+def test_what_is_held_back_says_why(spool: Spool) -> None:
+    listed = put(spool, "deferred")
+    assert hold_back(spool, listed, "the brake is on")
+    assert (where(spool, listed.id), spool.load(listed.id).hold) == ("held", "the brake is on")
+    assert not hold_back(spool, listed, "again")
