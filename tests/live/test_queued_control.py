@@ -158,3 +158,17 @@ def test_what_waits_of_an_account_with_the_brake_on_is_held_until_it_is_let_go(
             ]
 
     run(story())
+
+
+def test_retry_asks_a_host_that_could_not_be_reached_a_moment_ago(tmp_path: Path) -> None:
+    async def story() -> None:
+        script: dict[str, list[bytes | None]] = {"": [b"421 4.3.2 not now\r\n"]}
+        settings = 'first_retry = "1h"'
+        async with SmtpServer(script) as server, house(tmp_path, server, settings) as queue:
+            id = queue.submit("bob@example.net")
+            await queue.deferred(id)
+            assert await queue_command(queue, "retry", id) == 0
+            await queue.empty()
+            assert len(server.received) == 1
+
+    run(story())

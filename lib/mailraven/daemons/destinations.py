@@ -210,6 +210,14 @@ class Dispatcher:
         destination.is_slow = True
         destination.suspended_until = asyncio.get_running_loop().time() + self._suspension
 
+    def forgive(self) -> int:
+        """Ask those again that could not be reached a moment ago; how many there were."""
+        refusing = [one for one in self._destinations.values() if one.refusal is not None]
+        for destination in refusing:
+            destination.refusal = None
+            destination.suspended_until = 0.0
+        return len(refusing)
+
     def _forget_the_quiet(self) -> None:
         """Drop destinations that nobody waits for, now and then: a queue may see a million."""
         now = asyncio.get_running_loop().time()

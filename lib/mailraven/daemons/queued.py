@@ -348,6 +348,10 @@ class Queue:
             self.couriers.say(Level(log.level()))
         return answer
 
+    def forgive(self, request: Message) -> Message:
+        """An operator asks for tries now, of hosts that did not answer a moment ago, too."""
+        return {"destinations": self._dispatcher.forgive()}
+
     async def close(self) -> None:
         """Let go: what is still under way stays in active/ for the next queued."""
         self._arrivals.close()
@@ -372,6 +376,7 @@ async def main(service: Service) -> None:
     service.facts = queue.facts
     service.handlers["loglevel"] = queue.set_level
     service.handlers["selftest"] = queue.selftests.add
+    service.handlers["forgive"] = queue.forgive
     await service.ready()
     await service.stopping.wait()
     for task in work:

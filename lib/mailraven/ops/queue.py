@@ -9,6 +9,7 @@ import heapq
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +19,8 @@ from mailraven.files.lock import try_lock_file
 from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.ops.audit import actor, record
+from mailraven.ops.control_client import ask
+from mailraven.ops.errors import OperationError
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.names import is_queue_id
 from mailraven.queue.selection import Selection
@@ -118,6 +121,9 @@ def carry_out(
     config: Config, spool: Spool, meant: Iterable[Found | Broken], wish: Wish, *, each: bool
 ) -> Tally:
     """Do to every message that is meant what `wish` says; `each` that only the recipients meant."""
+    if wish.verb == "retry":
+        with suppress(OperationError):  # queued is not running: it knows of no bad hosts either
+            ask(config.paths.run, "queued", {"op": "forgive"})
     tally, is_served = Tally(), is_being_served(spool)
     log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
     for number, found in enumerate(meant, 1):
