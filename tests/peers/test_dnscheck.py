@@ -209,6 +209,23 @@ def test_a_policy_of_before_that_is_still_served_is_told(town: Town) -> None:
     assert "It is not the policy of" in findings["HTTPS", f"mta-sts.{DOMAIN}"]["why"]
 
 
+def test_addresses_that_a_domain_sends_from_are_those_that_count(town: Town) -> None:
+    with town.published(town.zone()), town.policy():
+        assert town.run("domain", "set", DOMAIN, "source_addresses=192.0.2.99")[0] == 0
+        code, findings = town.check()
+    assert code == 1
+    assert findings["PTR", "99.2.0.192.in-addr.arpa"]["level"] == "broken"
+    assert findings["SPF", DOMAIN]["found"] == "192.0.2.99: fail -all"
+
+
+def test_with_a_smarthost_spf_is_its_providers_to_say(town: Town) -> None:
+    with town.published(town.zone()), town.policy():
+        town.monkeypatch.setenv("MAILRAVEN_QUEUE_SMARTHOST", "smart.example.net:587")
+        code, findings = town.check()
+    assert code == 0
+    assert "smart.example.net:587" in findings["SPF", DOMAIN]["why"]
+
+
 def test_what_is_forged_on_the_way_is_no_answer(town: Town) -> None:
     forged = signed(town.zone())
     forged.text = forged.text.replace("v=spf1 mx -all", "v=spf1 +all")

@@ -17,7 +17,7 @@ async def check_domain(config: Config, domain: str) -> list[Finding]:
     look = Look(Resolver(config.dns.resolvers, float(config.dns.timeout)))
     checks = (
         ("MX", domain, partial(receiving.mx_findings, config, domain, look)),
-        ("A", host, partial(sending.host_findings, config, look)),
+        ("A", host, partial(sending.host_findings, config, domain, look)),
         ("TXT", domain, partial(sending.spf_findings, config, domain, look)),
         ("TXT", f"_domainkey.{domain}", partial(sending.dkim_findings, config, domain, look)),
         ("TXT", f"_dmarc.{domain}", partial(sending.dmarc_findings, domain, look)),

@@ -5,20 +5,22 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from mailraven.config.schema import Config
+from mailraven.config.smarthosts import DIRECT
 from mailraven.ops.dkim_dns import key_name, seen
 from mailraven.ops.dkim_keys import DkimRecord, dkim_records
 from mailraven.ops.dkim_rotation import Key, folder_of, keys_of
 from mailraven.ops.dns_findings import Finding, broken, note, ok, text
 from mailraven.ops.dns_look import Address, Look
 from mailraven.ops.dns_records import SPF, dmarc_text, quoted
+from mailraven.ops.names import directory_of
 from mailraven.senderauth.dmarc import parse_record
 from mailraven.senderauth.results import SpfResult
 
 FAMILIES: tuple[tuple[Address, str], ...] = (("A", "IPv4"), ("AAAA", "IPv6"))
 
 
-async def host_findings(config: Config, look: Look) -> list[Finding]:
-    """The server's own name: addresses, and for each the name that it has."""
+async def host_findings(config: Config, domain: str, look: Look) -> list[Finding]:
+    """The server's own name: addresses, and for each that the domain sends from the name."""
     host = config.hostname
     found: list[Finding] = []
     addresses: list[str] = []
@@ -36,15 +38,25 @@ async def host_findings(config: Config, look: Look) -> list[Finding]:
     if not addresses:
         why = "Nobody finds this server: no mail comes in, and what it sends is refused."
         return [*found, broken("A", host, "", "this machine's address", why)]
-    used = own_addresses(config, addresses)
+    used = own_addresses(config, domain, addresses)
     names = await asyncio.gather(*(name_of_address(config, look, one) for one in used))
     return found + list(names)
 
 
-def own_addresses(config: Config, addresses: Iterable[str]) -> list[str]:
-    """The addresses that our mail may come from, each once."""
-    sources = (*config.queue.source_addresses, *config.queue.helo_names)
-    return list(dict.fromkeys(str(ip_address(one)) for one in (*addresses, *map(str, sources))))
+def smarthost_of(config: Config, domain: str) -> str:
+    """Who sends the domain's mail for us; "" where we do it ourselves."""
+    name = directory_of(config).way_out(None, f"postmaster@{domain}").smarthost
+    if name == DIRECT:
+        return ""
+    return config.queue.smarthosts[name].endpoint if name else config.queue.smarthost
+
+
+def own_addresses(config: Config, domain: str, addresses: Iterable[str]) -> list[str]:
+    """The addresses that the domain's mail may come from, each once: those that are configured,
+    else those of the server."""
+    way_out = directory_of(config).way_out(None, f"postmaster@{domain}")
+    sources = way_out.source_addresses or config.queue.source_addresses or addresses
+    return list(dict.fromkeys(str(ip_address(one)) for one in sources))
 
 
 async def name_of_address(config: Config, look: Look, address: str) -> Finding:
@@ -80,7 +92,10 @@ async def spf_findings(config: Config, domain: str, look: Look) -> list[Finding]
         shown = ", ".join(map(text, records))
         return [broken("TXT", domain, shown, "one of them", why)]
     found = [_of_record(domain, text(records[0]))]
-    addresses = own_addresses(config, await look.all_addresses(config.hostname))
+    if smarthost := smarthost_of(config, domain):
+        why = f"Mail goes out by {smarthost}: whether SPF lets it send, its provider knows."
+        return [*found, note("SPF", domain, smarthost, "", why)]
+    addresses = own_addresses(config, domain, await look.all_addresses(config.hostname))
     for address in addresses:
         if not ip_address(address).is_loopback:
             result = await look.spf(address, f"postmaster@{domain}", config.hostname)

@@ -12,7 +12,7 @@ from mailraven.mail.headers import split_message
 from mailraven.ops.dkim_rotation import folder_of, keys_of
 from mailraven.ops.dns_findings import Finding, broken, known, note, ok
 from mailraven.ops.dns_look import Look
-from mailraven.ops.dns_sending import host_findings, own_addresses
+from mailraven.ops.dns_sending import host_findings, own_addresses, smarthost_of
 from mailraven.ops.reflector import Reflected
 from mailraven.senderauth import dkim, dmarc
 from mailraven.senderauth.body_hash import body_hashes
@@ -36,7 +36,7 @@ async def judge(config: Config, came: Reflected, sender: str) -> list[Finding]:
     signatures = await _signatures(header, came.message, look)
     found = [_return_path(came, sender), _tls(came), *_header(header, came)]
     found += await known("HELO", came.helo, lambda: _helo(config, came, look))
-    found += await known("A", config.hostname, lambda: host_findings(config, look))
+    found += await known("A", config.hostname, lambda: host_findings(config, domain, look))
     found += _of_signatures(config, domain, signatures)
     found += await known("SPF", domain, lambda: _senders(config, came, signatures, look))
     return found
@@ -172,7 +172,10 @@ async def _senders(
 ) -> list[Finding]:
     """SPF and DMARC for each address that our mail may come from."""
     domain = came.reverse_path.rpartition("@")[2]
-    addresses = own_addresses(config, await look.all_addresses(config.hostname))
+    if smarthost := smarthost_of(config, domain):
+        why = f"Mail goes out by {smarthost}, which others see: ask its provider what they find."
+        return [note("SPF", domain, smarthost, "", why)]
+    addresses = own_addresses(config, domain, await look.all_addresses(config.hostname))
     public = [one for one in addresses if not ip_address(one).is_loopback]
     found = []
     for address in public:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +113,25 @@ def test_a_line_that_was_cut_off_spoils_only_itself(tmp_path: Path) -> None:
     second.add(b'{"n":3}\n')
     second.close()
     assert segment.path.read_bytes().splitlines() == [b'{"n":1}', b'{"n":2', b'{"n":3}']
+
+
+def test_a_full_disk_costs_lines_and_no_others(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+        full = KeptLog(tmp_path, DAY, LARGE)
+        for number in range(3):
+            full.add(b'{"number":%d}\n' % number)
+            full.flush()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    again = KeptLog(tmp_path, DAY, LARGE)
+    again.add(b'{"number":9}\n')
+    again.close()
+    (segment,) = segments(tmp_path)
+    lines = segment.path.read_bytes().splitlines()
+    assert (lines[0], lines[-1]) == (b'{"number":0}', b'{"number":9}')
 
 
 def test_all_files_together_stay_below_their_limit(tmp_path: Path) -> None:
