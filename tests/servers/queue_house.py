@@ -84,7 +84,8 @@ class QueueHouse:
 
     async def empty(self) -> None:
         """Wait until nothing is left in the spool."""
-        await self.until(lambda: not list(self.spool.entries()))
+        messages = self.spool.folder("msg")  # they go last
+        await self.until(lambda: not list(self.spool.entries()) and not list(messages.iterdir()))
 
     async def deferred(self, id: QueueId) -> QueueEntry:
         """Wait until the entry waits for another try; the entry."""

@@ -73,6 +73,12 @@ class Destination:
             most = 1 if self.is_slow else UNPROVEN_LIMIT
         return max(0, min(most, JOBS_LIMIT) - len(self.jobs))
 
+    def proves_good(self, most: int) -> None:
+        """A session has ended well; one with a slow server is no reason for more of them."""
+        self.is_proven = True
+        if not self.is_slow:
+            self.limit = min(self.limit + 0.5, most)
+
     def proves_slow(self) -> None:
         """A delivery takes long."""
         self.is_slow = True
@@ -130,8 +136,7 @@ class Dispatcher:
             while await self._has_job(destination, session):
                 session = await self._take_turn(destination, session)
                 if session is not None:
-                    destination.is_proven = True
-                    destination.limit = min(destination.limit + 0.5, most)
+                    destination.proves_good(most)
                 if session is not None and session.used >= SESSION_LIMIT:
                     session.close()
                     session = None

@@ -14,35 +14,20 @@ PATIENCE = 0.2  # seconds after which a delivery no longer counts as moving
 PATIENT_SHARE = 10  # times as many deliveries may wait for servers as may move
 
 
-class Slots:
-    """`limit` deliveries that move, and some that wait for servers."""
+class _Pool:
+    """So many slots, and those who wait for one, in turn by lane."""
 
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._free_patient = limit * PATIENT_SHARE
-        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
+    def __init__(self, slots: int) -> None:
+        self.free = slots
+        self.waiting: FairQueue[asyncio.Future[None]] = FairQueue()
 
-    @property
-    def is_contested(self) -> bool:
-        """Whether somebody waits for a slot."""
-        return len(self._waiting) > 0
-
-    async def take(self, lane: str, on_slow: Callable[[], None], *, is_slow: bool) -> "Turn":
-        """A turn, when it comes. `on_slow` is called once it lasts longer than PATIENCE; a
-        destination that `is_slow` by experience takes no slot from others at all."""
-        if is_slow and self._free_patient > 0:
-            self._free_patient -= 1
-            return Turn(self, on_slow, is_patient=True)
-        if self._free > 0:
-            self._free -= 1
-        else:
-            await self._wait(lane)
-        return Turn(self, on_slow, is_patient=False)
-
-    async def _wait(self, lane: str) -> None:
-        """Until somebody leaves us a slot."""
+    async def take(self, lane: str) -> None:
+        """A slot, when there is one."""
+        if self.free > 0:
+            self.free -= 1
+            return
         coming = asyncio.get_running_loop().create_future()
-        self._waiting.put(lane, coming)
+        self.waiting.put(lane, coming)
         try:
             await coming
         except asyncio.CancelledError:
@@ -52,23 +37,42 @@ class Slots:
 
     def give_back(self) -> None:
         """A slot is free: whose turn it is gets it."""
-        while (coming := self._waiting.pop()) is not None:
+        while (coming := self.waiting.pop()) is not None:
             if not coming.done():
                 coming.set_result(None)
                 return
-        self._free += 1
+        self.free += 1
+
+
+class Slots:
+    """`limit` deliveries that move, and some that wait for servers."""
+
+    def __init__(self, limit: int) -> None:
+        self._moving = _Pool(limit)
+        self._patient = _Pool(limit * PATIENT_SHARE)
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether somebody who would move waits for a slot."""
+        return len(self._moving.waiting) > 0
+
+    async def take(self, lane: str, on_slow: Callable[[], None], *, is_slow: bool) -> "Turn":
+        """A turn, when it comes. `on_slow` is called once it lasts longer than PATIENCE; a
+        destination that `is_slow` by experience takes no slot from those that move."""
+        await (self._patient if is_slow else self._moving).take(lane)
+        return Turn(self, on_slow, is_patient=is_slow)
+
+    def give_back(self, *, is_patient: bool) -> None:
+        """A delivery has ended."""
+        (self._patient if is_patient else self._moving).give_back()
 
     def to_patient(self) -> bool:
-        """Free a slot, if there is room among the patient ones."""
-        if self._free_patient <= 0:
+        """Free a slot of those that move, if there is room among the patient ones."""
+        if self._patient.free <= 0:
             return False
-        self._free_patient -= 1
-        self.give_back()
+        self._patient.free -= 1
+        self._moving.give_back()
         return True
-
-    def give_back_patient(self) -> None:
-        """A patient delivery has ended."""
-        self._free_patient += 1
 
 
 class Turn:
@@ -92,7 +96,4 @@ class Turn:
     def end(self) -> None:
         """Make room for the next."""
         self._timer.cancel()
-        if self._is_patient:
-            self._slots.give_back_patient()
-        else:
-            self._slots.give_back()
+        self._slots.give_back(is_patient=self._is_patient)
