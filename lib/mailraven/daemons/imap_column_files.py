@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from mailraven.daemons.imap_column_store import HEADER, Held, new_column
-from mailraven.imap.columns import Lasting
 from mailraven.imap.summary import COMMON_FIELDS
 from mailraven.store.column_file import SavedColumn, checks_of, read_column, write_column
 from mailraven.store.mailbox import Mailbox
@@ -39,8 +38,7 @@ def _restored(
     if list(map(known.get, uids)) != list(checks_of(bases)):
         return None
     held = new_column(name)
-    column = held.column
-    if not isinstance(column, Lasting) or column.restore(saved.parts) != len(saved.uids):
+    if held.column.restore(saved.parts) != len(saved.uids):
         return None
     held.uids, held.saved = saved.uids, len(saved.uids)
     return held
@@ -48,12 +46,12 @@ def _restored(
 
 async def save_column(mailbox: Mailbox, name: bytes, held: Held) -> None:
     """Write the column if much has come since it was written last. What cannot be is left."""
-    file, count, column = _file_name(name), len(held.uids), held.column
-    if not file or not isinstance(column, Lasting) or count - held.saved < MANY + held.saved // 8:
+    file, count = _file_name(name), len(held.uids)
+    if not file or count - held.saved < MANY + held.saved // 8:
         return
     held.saved = count
     state = (mailbox.uids[:], mailbox.names.copy(), mailbox.uid_validity)
-    entries = (held.uids[:], column.parts())
+    entries = (held.uids[:], held.column.parts())
     await asyncio.to_thread(_save, mailbox.folder, file, state, entries)
 
 

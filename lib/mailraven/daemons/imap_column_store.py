@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from os import urandom
 from weakref import WeakKeyDictionary
 
 from mailraven.imap.columns import Column, NumbersColumn, SentColumn, TextColumn
@@ -17,6 +18,7 @@ from mailraven.imap.sort_keys import display_key, mailbox_key, message_ids, subj
 from mailraven.store.mailbox import Mailbox
 
 COLUMNS_SIZE = 64 << 20  # octets of all columns in this process
+KEY_SIZE = 16  # octets of the secret of a column of hashes
 ANSWER_SIZE = 4 << 20  # octets of one that is kept
 SPARE = 500  # messages that may be gone but in a column, beyond as many as there are
 SENT, SUBJECT, IDS = b"DATE", b"SUBJECT", b"IDS"
@@ -25,7 +27,7 @@ HEADER = b"header "  # before the name of a field, in lower case: what SEARCH lo
 _MAKERS: dict[bytes, Callable[[], Column]] = {
     SENT: SentColumn,
     SUBJECT: partial(TextColumn, subject_key, 1),
-    IDS: partial(NumbersColumn, message_ids),
+    IDS: lambda: NumbersColumn(message_ids, urandom(KEY_SIZE)),
     b"FROM": partial(TextColumn, mailbox_key(b"from")),
     b"TO": partial(TextColumn, mailbox_key(b"to")),
     b"CC": partial(TextColumn, mailbox_key(b"cc")),

@@ -143,12 +143,13 @@ class SentColumn:
 
 
 class NumbersColumn:
-    """A list of 64-bit numbers for each message."""
+    """A list of 64-bit numbers for each message, made by `extract` of its record and the `key`."""
 
-    __slots__ = ("_ends", "_extract", "_numbers")
+    __slots__ = ("_ends", "_extract", "_key", "_numbers")
 
-    def __init__(self, extract: Callable[[bytes], Sequence[int]]) -> None:
+    def __init__(self, extract: Callable[[bytes, bytes], Sequence[int]], key: bytes) -> None:
         self._extract = extract
+        self._key = key
         self._numbers = array("q")
         self._ends = array("L")
 
@@ -158,13 +159,24 @@ class NumbersColumn:
 
     def read(self, records: Sequence[bytes]) -> Callable[[], None]:
         """As TextColumn has it."""
-        extract = self._extract
-        return partial(self._add, [extract(record) if record else () for record in records])
+        extract, key = self._extract, self._key
+        return partial(self._add, [extract(record, key) if record else () for record in records])
 
     def _add(self, lists: Sequence[Sequence[int]]) -> None:
         for numbers in lists:
             self._numbers.extend(numbers)
             self._ends.append(len(self._numbers))
+
+    def parts(self) -> list[bytes]:
+        """As TextColumn has it."""
+        return [self._key, self._ends.tobytes(), self._numbers.tobytes()]
+
+    def restore(self, parts: Sequence[bytes]) -> int:
+        """As TextColumn has it; with the key that its numbers were made with."""
+        self._key = parts[0]
+        self._ends.frombytes(parts[1])
+        self._numbers.frombytes(parts[2])
+        return len(self._ends)
 
     def lists(self) -> list[list[int]]:
         """All lists, in order."""
@@ -175,5 +187,4 @@ class NumbersColumn:
         return found
 
 
-Lasting = TextColumn | SentColumn  # what these say is true in another process, too
-Column = Lasting | NumbersColumn
+Column = TextColumn | SentColumn | NumbersColumn

@@ -5,6 +5,7 @@ Sort keys are UTF-8 of collation.casemap, so that octets compare as the texts do
 
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 
 from mailraven.imap.base_subject import base_subject
 from mailraven.imap.collation import casemap
@@ -69,22 +70,24 @@ def _encoded(text: str) -> bytes:
     return casemap(text).encode("utf-8", "surrogatepass")
 
 
-def message_ids(record: bytes) -> list[int]:
+def message_ids(record: bytes, key: bytes) -> list[int]:
     """The message's own identifier and those of its references, oldest first. RFC 5256 §3
 
-    Each as a hash of 64 bits under the secret of this process; the first is 0 if it has none.
+    Each as a hash of 64 bits under the secret `key`, or a stranger could make two of them alike;
+    the first is 0 if it has none.
     """
     headers = headers_of(record)
     own = _ID.search(first(headers, b"message-id") or b"")
     found = _ID.findall(unfold(first(headers, b"references") or b""))[-REFERENCE_LIMIT:]
     if not found:
         found = _ID.findall(unfold(first(headers, b"in-reply-to") or b""))[:1]
-    return [_hashed(own.groups()) if own else 0, *map(_hashed, found)]
+    return [_hashed(own.groups(), key) if own else 0, *(_hashed(one, key) for one in found)]
 
 
-def _hashed(parts: tuple[bytes, ...]) -> int:
+def _hashed(parts: tuple[bytes, ...], key: bytes) -> int:
     """The same for all ways of quoting one msg-id; never 0."""
     left, right = parts
     if b'"' in left or b"\\" in left:
         left = _QUOTING.sub(rb"\1", left)
-    return hash(b"%b@%b" % (left, right)) or 1
+    digest = blake2b(b"%b@%b" % (left, right), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1

@@ -106,7 +106,7 @@ def test_sent_dates_and_days() -> None:
 
 
 def test_lists_of_numbers_keep_apart() -> None:
-    column = NumbersColumn(list)
+    column = NumbersColumn(lambda record, key: [*record, *key], b"")
     column.read([b"ab", b"", b"c"])()
     column.read([b"d"])()
     assert column.lists() == [[97, 98], [], [99], [100]]

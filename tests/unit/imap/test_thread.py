@@ -107,15 +107,15 @@ def record(header: bytes) -> bytes:
 
 
 def test_one_identifier_is_the_same_however_it_is_quoted() -> None:
-    plain = message_ids(record(b"Message-ID: <01KF8JCEOCBS0045PS@xxx.yyy.com>"))
-    quoted = message_ids(record(b'Message-ID: <"01KF8JCEOCBS0045PS"@xxx.yyy.com>'))
-    other = message_ids(record(b"Message-ID: <01kf8jceocbs0045ps@xxx.yyy.com>"))
+    plain = message_ids(record(b"Message-ID: <01KF8JCEOCBS0045PS@xxx.yyy.com>"), b"key")
+    quoted = message_ids(record(b'Message-ID: <"01KF8JCEOCBS0045PS"@xxx.yyy.com>'), b"key")
+    other = message_ids(record(b"Message-ID: <01kf8jceocbs0045ps@xxx.yyy.com>"), b"key")
     assert plain == quoted != other  # comparisons are case-sensitive
 
 
 def test_in_reply_to_counts_only_without_references() -> None:
-    both = message_ids(record(b"In-Reply-To: <c@x>\r\nReferences: <a@x>\r\n <b@x>"))
-    reply = message_ids(record(b"In-Reply-To: yours of <c@x> <d@x>\r\nReferences: none"))
+    both = message_ids(record(b"In-Reply-To: <c@x>\r\nReferences: <a@x>\r\n <b@x>"), b"key")
+    reply = message_ids(record(b"In-Reply-To: yours of <c@x> <d@x>\r\nReferences: none"), b"key")
     (one, two), only = both[1:], reply[1:]
     assert both[0] == 0
     assert len({one, two, *only}) == 3
