@@ -7,13 +7,14 @@ from mailraven.config.schema import Config
 from mailraven.config.smarthosts import DIRECT
 from mailraven.mail.errors import ConfigError, PermanentError, TemporaryError
 from mailraven.ops.names import directory_of
+from mailraven.queue.srs_secrets import problems_of_secrets
 
 
 def problems_of_domains(config: Config) -> list[ConfigError]:
     """Broken files of every domain, then aliases with a target here that reaches nobody, and
     smarthosts that are not configured."""
     directory = directory_of(config)
-    problems = directory.problems()
+    problems = directory.problems() + problems_of_secrets(config.paths.srs_secrets)
     if problems:
         return problems
     for domain in directory.domains():

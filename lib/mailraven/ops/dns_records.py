@@ -1,13 +1,14 @@
 """The DNS records that a domain needs, as the text of a zone file (RFC 1035 §5)."""
 
 from mailraven.config.schema import Config
+from mailraven.config.smarthosts import DIRECT
 from mailraven.config.units import split_endpoint
 from mailraven.ops.dkim_keys import dkim_records
+from mailraven.ops.names import directory_of
 from mailraven.ops.transport_records import sts_id, sts_policy, tlsa_lines
 
 TXT_LIMIT = 255  # octets of one character-string. RFC 1035 §3.3
 TTL = 3600  # seconds
-SPF = "v=spf1 mx -all"
 
 
 def dns_records(config: Config, domain: str) -> str:
@@ -20,7 +21,8 @@ def dns_records(config: Config, domain: str) -> str:
         f"$TTL {TTL}",
         "; who takes mail for the domain, and who may send for it (RFC 7208)",
         f"@ IN MX 10 {host}",
-        f"@ IN TXT {quoted(SPF)}",
+        f"@ IN TXT {quoted(spf_text(config, domain))}",
+        *_smarthost_hint(config, domain),
         "; signatures (RFC 6376, RFC 8463)",
         *(
             f"{record.selector}._domainkey IN TXT {quoted(record.text)}"
@@ -40,6 +42,35 @@ def dns_records(config: Config, domain: str) -> str:
         *(f";   {line}" for line in policy.splitlines()),
     ]
     return "".join(line + "\n" for line in lines)
+
+
+def spf_text(config: Config, domain: str) -> str:
+    """The record of who may send for the domain: its MX, and the addresses that it sends from."""
+    own = sources(config, domain)
+    words = (f"ip6:{one}" if ":" in one else f"ip4:{one}" for one in own)
+    return " ".join(("v=spf1", "mx", *words, "-all"))
+
+
+def sources(config: Config, domain: str) -> tuple[str, ...]:
+    """The addresses of ours that mail of the domain goes out from; () is any."""
+    way_out = directory_of(config).way_out(None, f"@{domain}")
+    return way_out.source_addresses or config.queue.source_addresses
+
+
+def smarthost_of(config: Config, domain: str) -> str:
+    """Who sends the domain's mail for us, host and port; "" where we do it ourselves."""
+    name = directory_of(config).way_out(None, f"@{domain}").smarthost
+    if name == DIRECT:
+        return ""
+    named = config.queue.smarthosts.get(name)
+    return named.endpoint if named else name or config.queue.smarthost
+
+
+def _smarthost_hint(config: Config, domain: str) -> list[str]:
+    smarthost = smarthost_of(config, domain)
+    if not smarthost:
+        return []
+    return [f"; its mail goes out by {smarthost}: add what they say, as include:spf.example.net"]
 
 
 def dmarc_text(domain: str) -> str:

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from mailraven.config.schema import Config
-from mailraven.config.smarthosts import DIRECT
 from mailraven.ops.dkim_dns import key_name, seen
 from mailraven.ops.dkim_keys import DkimRecord, dkim_records
 from mailraven.ops.dkim_rotation import Key, folder_of, keys_of
 from mailraven.ops.dns_findings import Finding, broken, note, ok, text
 from mailraven.ops.dns_look import Address, Look
-from mailraven.ops.dns_records import SPF, dmarc_text, quoted
-from mailraven.ops.names import directory_of
+from mailraven.ops.dns_records import dmarc_text, quoted, smarthost_of, sources, spf_text
 from mailraven.senderauth.dmarc import parse_record
 from mailraven.senderauth.results import SpfResult
 
@@ -43,20 +41,11 @@ async def host_findings(config: Config, domain: str, look: Look) -> list[Finding
     return found + list(names)
 
 
-def smarthost_of(config: Config, domain: str) -> str:
-    """Who sends the domain's mail for us; "" where we do it ourselves."""
-    name = directory_of(config).way_out(None, f"postmaster@{domain}").smarthost
-    if name == DIRECT:
-        return ""
-    return config.queue.smarthosts[name].endpoint if name else config.queue.smarthost
-
-
 def own_addresses(config: Config, domain: str, addresses: Iterable[str]) -> list[str]:
     """The addresses that the domain's mail may come from, each once: those that are configured,
     else those of the server."""
-    way_out = directory_of(config).way_out(None, f"postmaster@{domain}")
-    sources = way_out.source_addresses or config.queue.source_addresses or addresses
-    return list(dict.fromkeys(str(ip_address(one)) for one in sources))
+    own = sources(config, domain) or addresses
+    return list(dict.fromkeys(str(ip_address(one)) for one in own))
 
 
 async def name_of_address(config: Config, look: Look, address: str) -> Finding:
@@ -83,15 +72,16 @@ async def name_of_address(config: Config, look: Look, address: str) -> Finding:
 
 async def spf_findings(config: Config, domain: str, look: Look) -> list[Finding]:
     """Who may send for the domain; whether we may, from each address, and in bounces."""
+    wanted = quoted(spf_text(config, domain))
     records = [one for one in await look.texts(domain) if one.lower().split(b" ")[0] == b"v=spf1"]
     if not records:
         why = "Anybody can send in its name, and mail without SPF is junk to large receivers."
-        return [broken("TXT", domain, "", quoted(SPF), why)]
+        return [broken("TXT", domain, "", wanted, why)]
     if len(records) > 1:
         why = "With two SPF records none counts (RFC 7208): every check ends in an error."
         shown = ", ".join(map(text, records))
         return [broken("TXT", domain, shown, "one of them", why)]
-    found = [_of_record(domain, text(records[0]))]
+    found = [_of_record(domain, text(records[0]), wanted)]
     if smarthost := smarthost_of(config, domain):
         why = f"Mail goes out by {smarthost}: whether SPF lets it send, its provider knows."
         return [*found, note("SPF", domain, smarthost, "", why)]
@@ -103,14 +93,14 @@ async def spf_findings(config: Config, domain: str, look: Look) -> list[Finding]
     return found
 
 
-def _of_record(domain: str, record: str) -> Finding:
+def _of_record(domain: str, record: str, wanted: str) -> Finding:
     words = record.lower().split()
     if "+all" in words or "all" in words or "?all" in words:
         why = "It lets everybody send in the name of the domain."
-        return broken("TXT", domain, record, quoted(SPF), why)
+        return broken("TXT", domain, record, wanted, why)
     if not {"-all", "~all"} & set(words) and not any(one.startswith("redirect=") for one in words):
         why = "It does not end in -all: who else sends in its name is neither right nor wrong."
-        return note("TXT", domain, record, quoted(SPF), why)
+        return note("TXT", domain, record, wanted, why)
     return ok("TXT", domain, record)
 
 

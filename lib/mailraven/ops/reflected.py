@@ -12,7 +12,8 @@ from mailraven.mail.headers import split_message
 from mailraven.ops.dkim_rotation import folder_of, keys_of
 from mailraven.ops.dns_findings import Finding, broken, known, note, ok
 from mailraven.ops.dns_look import Look
-from mailraven.ops.dns_sending import host_findings, own_addresses, smarthost_of
+from mailraven.ops.dns_records import smarthost_of
+from mailraven.ops.dns_sending import host_findings, own_addresses
 from mailraven.ops.reflector import Reflected
 from mailraven.senderauth import dkim, dmarc
 from mailraven.senderauth.body_hash import body_hashes

@@ -37,6 +37,19 @@ class SrsSecrets:
         return self._files.get(self._path) or ()
 
 
+def problems_of_secrets(path: Path) -> list[ConfigError]:
+    """What is wrong in the file; it need not be there."""
+    try:
+        _read(path)
+    except FileNotFoundError:
+        pass
+    except ConfigErrors as error:
+        return list(error.errors)
+    except OSError as error:
+        return [ConfigError(str(path), 0, f"cannot read: {error.strerror}")]
+    return []
+
+
 def ensure_secret(path: Path) -> None:
     """Make the file unless it is there. Raises OSError."""
     if path.exists():
@@ -56,7 +69,7 @@ def rotate_secret(path: Path) -> int:
     For one at a time; raises OSError, ConfigErrors.
     """
     now = time.time()
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     _secrets_in(lines, path)
     kept = lines[:1]  # it has signed until now
     kept += [older for newer, older in pairwise(lines) if now - _made_at(newer) <= (DAYS + 1) * DAY]
@@ -78,7 +91,7 @@ def _made_at(line: str) -> float:
 
 
 def _read(path: Path) -> tuple[bytes, ...]:
-    return _secrets_in(path.read_text().splitlines(), path)
+    return _secrets_in(path.read_text(errors="replace").splitlines(), path)
 
 
 def _secrets_in(lines: list[str], path: Path) -> tuple[bytes, ...]:

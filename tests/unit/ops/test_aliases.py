@@ -118,6 +118,8 @@ def test_rotation_of_a_broken_file_changes_nothing(config: Config) -> None:
     config.paths.srs_secrets.write_text("x\n")
     with pytest.raises(OperationError, match="srs-secrets:1"):
         rotate_return_addresses(config)
+    (problem,) = problems_of_domains(config)
+    assert str(problem) == f"{config.paths.srs_secrets}:1: this is not a time and a secret"
     assert config.paths.srs_secrets.read_text() == "x\n"
 
 

@@ -1,11 +1,14 @@
 """Smarthosts and addresses of domains and accounts, set and checked by the operator."""
 
 import pytest
+from msgspec.structs import replace
 
 from mailraven.config.directory import Directory, WayOut
 from mailraven.config.schema import Config
+from mailraven.config.smarthosts import Smarthost
 from mailraven.ops.accounts import set_account
 from mailraven.ops.check import problems_of_domains
+from mailraven.ops.dns_records import dns_records
 from mailraven.ops.domains import set_domain
 from mailraven.ops.errors import OperationError
 
@@ -45,3 +48,24 @@ def test_smarthost_that_is_not_configured_is_found_by_the_check(config: Config) 
         f"{folder}/domain.toml:0: smarthost: queue.smarthosts has no office",
         f"{folder}/accounts/alice.toml:0: smarthost: queue.smarthosts has no press",
     ]
+
+
+def test_spf_record_has_the_addresses_that_mail_goes_out_from(config: Config) -> None:
+    assert '@ IN TXT "v=spf1 mx -all"' in dns_records(config, "example.org")
+    set_domain(config, "example.org", {"source_addresses": "192.0.2.2,2001:db8::2"})
+    zone = dns_records(config, "example.org")
+    assert '@ IN TXT "v=spf1 mx ip4:192.0.2.2 ip6:2001:db8::2 -all"' in zone
+    assert "its mail goes out by" not in zone
+
+
+def test_zone_says_that_a_smarthost_has_to_be_in_the_spf_record(config: Config) -> None:
+    set_domain(config, "example.org", {"smarthost": "office"})
+    office = {"office": Smarthost("office", "smtp.example.com:587")}
+    queue = replace(config.queue, smarthosts=office, smarthost="relay.example.net:25")
+    with_it = replace(config, queue=queue)
+    hint = "; its mail goes out by smtp.example.com:587: add what they say"
+    assert hint in dns_records(with_it, "example.org")
+    set_domain(config, "example.org", {"smarthost": ""})
+    assert "by relay.example.net:25:" in dns_records(with_it, "example.org")
+    set_domain(config, "example.org", {"smarthost": "mx"})
+    assert "its mail goes out by" not in dns_records(with_it, "example.org")
