@@ -100,6 +100,27 @@ def test_nothing_of_the_test_stays(house: Demo) -> None:
     assert not list((house.root / "mail" / DOMAIN).glob("selftest-*"))
 
 
+def selectors(house: Demo, environ: Mapping[str, str]) -> set[str]:
+    """Of the signatures that pass, in a self-test of daemons that run."""
+    done = mailraven(house, "selftest", "deliver", "--json", environ=environ)
+    good = [f for f in json.loads(done.stdout) if f["kind"] == "DKIM" and f["level"] == "ok"]
+    return {finding["name"].partition(".")[0] for finding in good}
+
+
+def test_a_running_queue_signs_with_new_keys_once_the_dns_shows_them(house: Demo) -> None:
+    old = {path.stem for path in (house.root / "domains" / DOMAIN / "dkim").glob("*.pem")}
+    nowhere = {"MAILRAVEN_DNS_RESOLVERS": "127.0.0.1:9", "MAILRAVEN_DNS_TIMEOUT": "1s"}
+    assert mailraven(house, "dkim", "rotate", environ=nowhere).returncode == 1
+    with published(house) as endpoint:
+        environ = {"MAILRAVEN_DNS_RESOLVERS": endpoint}
+        with running(house, "authd", "smtpd", "queued", dns_resolvers=endpoint):
+            assert selectors(house, environ) == old
+            assert mailraven(house, "dkim", "rotate", environ=environ).returncode == 0
+            new = selectors(house, environ)
+    assert len(new) == 2
+    assert not new & old
+
+
 def test_what_receivers_would_hold_against_us_is_told(house: Demo) -> None:
     changes = (
         ("v=spf1 mx -all", "v=spf1 -all"),
