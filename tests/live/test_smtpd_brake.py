@@ -92,7 +92,8 @@ def test_purge_deletes_it_and_the_next_flood_is_stopped_again(house: Demo) -> No
     flood(house, 5)
     assert brake(house, "purge", ALICE) == 0
     assert in_queue(house, "held") == []
-    assert "victim4" not in (account_folder(house) / "known-senders").read_text()
+    known = account_folder(house) / "known-senders"  # is written after the reply
+    assert not known.exists() or "victim4" not in known.read_text()
     assert not (account_folder(house) / "brake").exists()
     for number in range(4):
         send(house, f"other{number}@example.net", number=number)

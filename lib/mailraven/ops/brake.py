@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mailraven.config.schema import Config
@@ -20,6 +21,7 @@ from mailraven.queue.spool import Spool
 from mailraven.queue.wishes import Wish
 from mailraven.spam.known import KnownSenders
 
+BATCH = 500  # messages in memory
 ON_ITS_WAY = 1.0  # seconds within which a message that smtpd is writing this moment is in the queue
 
 
@@ -89,17 +91,22 @@ def _clear(config: Config, account: str, wish: Wish, folder: Path | None) -> Tal
     total = Tally()
     for pause in (0.0, ON_ITS_WAY):
         time.sleep(pause)
-        meant = list(_held(spool, account))
-        if folder is not None:
-            _know(folder, meant)
-        tally = carry_out(config, spool, meant, wish, each=False)
+        meant = _held(spool, account)
+        known = meant if folder is None else _learning(folder, meant)
+        tally = carry_out(config, spool, known, wish, each=False)
         total.done += tally.done
         total.missed += tally.missed
     return total
 
 
-def _know(folder: Path, meant: list[Found]) -> None:
-    addresses = [one.address for found in meant for one in found.entry.recipients]
+def _learning(folder: Path, meant: Iterator[Found]) -> Iterator[Found]:
+    """The same messages, a batch at a time; who gets them is noted before they go."""
+    while batch := list(islice(meant, BATCH)):
+        _know(folder, [one.address for found in batch for one in found.entry.recipients])
+        yield from batch
+
+
+def _know(folder: Path, addresses: list[str]) -> None:
     try:
         KnownSenders().add(folder, addresses, time.time())
     except (OSError, TemporaryError) as error:
