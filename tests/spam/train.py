@@ -29,8 +29,8 @@ from mailings import unwanted_mailings, wanted_mailings  # noqa: E402
 
 from mailraven.policy.border import lift_border  # noqa: E402
 from mailraven.policy.catalogue import findings_of  # noqa: E402
-from mailraven.policy.model import STEPS, ZERO, Model, render_model  # noqa: E402
-from mailraven.policy.tokens import PLACES, places_of, tokens_of  # noqa: E402
+from mailraven.policy.model import EVERY, RAREST, STEPS, ZERO, Model, render_model  # noqa: E402
+from mailraven.policy.tokens import PLACES, places_of, sources_of, tokens_of  # noqa: E402
 from mailraven.policy.view import view_of  # noqa: E402
 
 SEED = 20261123
@@ -48,9 +48,11 @@ TARGET = HERE.parents[1] / "lib" / "mailraven" / "spam" / "model.txt"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message as places; `weight` evens out how many there are of its kind."""
+    """A message as places; `known` are those of learners, who also see where it comes from, and
+    `weight` evens out how many there are of its kind."""
 
     places: tuple[int, ...]
+    known: tuple[int, ...]
     is_spam: bool
     weight: float
 
@@ -67,9 +69,10 @@ def examples_of(messages: Sequence[Labelled]) -> list[Example]:
     for one in messages:
         facts, message = lift_border(one.message)
         view = view_of(message, facts)
-        places = places_of(tokens_of(view, findings_of(view)))
+        tokens = tokens_of(view, findings_of(view))
+        places, known = tuple(places_of(tokens)), tuple(places_of(tokens | sources_of(view)))
         even = ham / spam if one.is_spam else 1.0
-        found.append(Example(tuple(places), one.is_spam, weights[one.kind] * even))
+        found.append(Example(places, known, one.is_spam, weights[one.kind] * even))
     return found
 
 
@@ -96,7 +99,17 @@ def train(examples: list[Example], about: tuple[tuple[str, str], ...]) -> Model:
     rounded = bytes(ZERO + max(-STEPS, min(STEPS, round(weight / scale))) for weight in weights)
     bias += BOLDNESS
     numbers = (("bias", f"{bias:.6f}"), ("scale", f"{scale:.8f}"))
-    return Model(rounded, bias, scale, (*about, *numbers))
+    return Model(rounded, common_of(examples), bias, scale, (*about, *numbers))
+
+
+def common_of(examples: list[Example]) -> bytes:
+    """How common each place is among all messages, in steps of the root of 2."""
+    counts = [0] * PLACES
+    for one in examples:
+        for place in one.known:
+            counts[place] += 1
+    shares = ((count + 0.5) / (len(examples) + 1) for count in counts)
+    return bytes(EVERY + min(RAREST, max(0, round(-2 * math.log2(share)))) for share in shares)
 
 
 def trained_messages(corpora: Path) -> list[Labelled]:

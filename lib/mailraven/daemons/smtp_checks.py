@@ -154,7 +154,8 @@ class Checks:
 
     def _taught(self, account: Account, tokens: frozenset[str]) -> Reason | None:
         learned = self.learned.learned_for(account.maildir.parent)
-        return learned.reason(tokens) if learned else None
+        common = self.knowledge.model.common if self.knowledge.model else b""
+        return learned.reason(tokens, common) if learned else None
 
     def apply_to(self, peer: str) -> bool:
         """Whether mail that `peer`, an IP address, brings is checked."""

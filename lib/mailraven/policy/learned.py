@@ -7,7 +7,11 @@ it in. A person's counts and the server's are two Learned of the same form.
     learned.take_back(tokens, is_spam=True)    it was not, after all
 
 The opinion is that of naive Bayes on the tokens that tell most, and counts as one bounded number of
-points that grows with what was taught: a handful of messages says little.
+points. How common a token is everywhere is known from the shipped model: a word of every other
+message tells nothing, however often it was in what was taught. Where a message comes from and what
+mould it was made in (tokens.SOURCES) counts from the first lesson on; what it says counts more with
+every lesson, and most when spam and good mail were taught, since the words of one kind alone are
+those of a language, too.
 
 The file has a line `mailraven-learned 1`, a line `messages SPAM GOOD`, and a line for each place
 that counts: `PLACE SPAM GOOD`.
@@ -17,19 +21,24 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mailraven.policy.tokens import PLACES, place_of, places_of
+from mailraven.policy.tokens import PLACES, SOURCES, place_of, places_of
 from mailraven.policy.verdict import Reason
 
 RULE = "learned"
 MOST = 6.0  # points for spam
 LEAST = -6.0  # points against
 FIRST_LINE = "mailraven-learned 1"
-TELLING = 60  # tokens that are listened to
+TELLING = 60  # words that are listened to
+TOO_COMMON = 0.02  # of all messages; such a word is not listened to
 TOLD = 5  # tokens that a reason names
 COUNT_LIMIT = 1 << 40
 _SLOPE = 0.1  # points for each unit of evidence
-_HALF_TRUST = 20.0  # messages after which half of the evidence counts
+_HALF_TRUST = 4.0  # messages after which half of what the words say counts
 _ONE_SIDED = 0.2  # what a message counts for that has no counterpart of the other kind
+_EXPECTED = 10.0  # messages that what is known of all mail counts for
+_EVERY = ord("A")  # of the model's commonness
+_SHARES = tuple(2.0 ** (-steps / 2) for steps in range(64))
+_UNKNOWN_SHARE = 0.01
 
 
 @dataclass(slots=True)
@@ -60,30 +69,38 @@ class Learned:
         else:
             self.good = max(0, self.good + step)
 
-    def reason(self, tokens: Iterable[str]) -> Reason:
-        """What was learned about messages like this; 0 points where nothing was."""
+    def reason(self, tokens: Iterable[str], common: bytes = b"") -> Reason:
+        """What was learned about messages like this; 0 points where nothing was. `common` is the
+        model's."""
         places = places_of(tokens)
-        weights = {place: self._weight(place) for place in places.keys() & self.counts.keys()}
-        telling = sorted(weights, key=lambda place: -abs(weights[place]))[:TELLING]
-        evidence = sum(weights[place] for place in telling)
-        fewer, more = sorted((self.spam, self.good))
-        taught = fewer + _ONE_SIDED * more  # one kind alone tells little: it has common words, too
-        trust = taught / (taught + _HALF_TRUST)
-        points = min(MOST, max(LEAST, _SLOPE * trust * evidence))
-        named = [place for place in telling if weights[place] * points > 0][:TOLD]
-        told = ", ".join(places[place] for place in named)
+        weights, evidence = self._weights(places, common)
+        points = min(MOST, max(LEAST, _SLOPE * evidence))
+        signed = sorted(weights, key=lambda place: -weights[place] * points)
+        told = ", ".join(places[place] for place in signed[:TOLD] if weights[place] * points > 0)
         like = "spam" if points > 0 else "good mail"
         return Reason(RULE, round(points, 2), f"like {like} that was taught, mostly for: {told}")
 
-    def _weight(self, place: int) -> float:
-        """Evidence of one token: above 0 for spam."""
+    def _weights(self, places: dict[int, str], common: bytes) -> tuple[dict[int, float], float]:
+        """What each telling place weighs, and all of them together: above 0 for spam."""
+        sources, words = {}, {}
+        for place in places.keys() & self.counts.keys():
+            share = _SHARES[common[place] - _EVERY] if common else _UNKNOWN_SHARE
+            if places[place].startswith(SOURCES):
+                sources[place] = self._weight(place, share)
+            elif share < TOO_COMMON:
+                words[place] = self._weight(place, share)
+        most = sorted(words, key=lambda place: (-abs(words[place]), place))[:TELLING]
+        telling = {place: words[place] for place in most}
+        fewer, more = sorted((self.spam, self.good))
+        taught = fewer + _ONE_SIDED * more  # one kind alone tells little: it has a language, too
+        trust = taught / (taught + _HALF_TRUST)
+        return telling | sources, trust * sum(telling.values()) + sum(sources.values())
+
+    def _weight(self, place: int, share: float) -> float:
+        """Evidence of one token that `share` of all messages have: above 0 for spam."""
         spam, good = self.counts[place]
-        all_spam, all_good = self.spam + 1, self.good + 1
-        # What is expected of a token that was never seen is in proportion to what was taught, so
-        # that such a token is no evidence, however uneven the two kinds are.
-        expected = all_spam / (all_spam + all_good)
-        in_spam = (spam + expected) / (all_spam + expected)
-        in_good = (good + 1 - expected) / (all_good + 1 - expected)
+        in_spam = (spam + _EXPECTED * share) / (self.spam + _EXPECTED)
+        in_good = (good + _EXPECTED * share) / (self.good + _EXPECTED)
         return math.log(in_spam / in_good)
 
 

@@ -1,8 +1,10 @@
 """The linear model that is shipped: a weight for each of 65,536 places (tokens.py).
 
-The file is text of about 66 KiB. Lines `key: value` first: what it was trained on, when, by what;
+The file is text of about 130 KiB. Lines `key: value` first: what it was trained on, when, by what;
 `bias` and `scale`; an empty line; then the weights, one printable character each, 128 a line, in
-order of their places: O is 0, each step in ASCII is one `scale` up or down.
+order of their places: O is 0, each step in ASCII is one `scale` up or down. Another empty line, and
+in the same form how common each token is in the mail that was trained on: A is in every message,
+each letter further is rarer by the root of 2. By that learned.py knows what tells something.
 
 A message's opinion is (bias + the sum of its weights) / sqrt(its places), and counts as one bounded
 number of points, so that no model can decide alone.
@@ -21,15 +23,19 @@ LEAST = -4.5  # points against
 GAIN = 1.4  # points for each unit of opinion
 ZERO = ord("O")
 STEPS = 40  # of a weight up or down
-LINE = 128  # weights a line
+LINE = 128  # places a line
+EVERY = ord("A")  # of commonness
+RAREST = 40  # its steps
 TOLD = 5  # tokens that a reason names
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`weights` are PLACES octets, ZERO for none; `about` the lines of the file's head."""
+    """`weights` are PLACES octets, ZERO for none; `about` the lines of the file's head. `common`
+    are PLACES octets, EVERY for a token of every message."""
 
     weights: bytes
+    common: bytes
     bias: float
     scale: float
     about: tuple[tuple[str, str], ...] = ()
@@ -59,20 +65,31 @@ def parse_model(text: str) -> Model:
     pairs = [line.partition(": ") for line in head.splitlines()]
     about = tuple((key, value) for key, _, value in pairs)
     values = dict(about)
-    weights = body.replace("\n", "").encode("ascii")
-    if len(weights) != PLACES or not weights.isascii():
-        raise ValueError(f"{len(weights)} weights where {PLACES} belong")
+    first, _, second = body.partition("\n\n")
+    weights, common = _places(first), _places(second)
     if max(weights) > ZERO + STEPS or min(weights) < ZERO - STEPS:
         raise ValueError("a weight out of range")
+    if max(common) > EVERY + RAREST or min(common) < EVERY:
+        raise ValueError("a share out of range")
     bias, scale = float(values.get("bias", "?")), float(values.get("scale", "?"))
     if not (math.isfinite(bias) and math.isfinite(scale)):
         raise ValueError("bias and scale are finite numbers")
-    return Model(weights, bias, scale, about)
+    return Model(weights, common, bias, scale, about)
+
+
+def _places(text: str) -> bytes:
+    found = text.replace("\n", "").encode("ascii")
+    if len(found) != PLACES:
+        raise ValueError(f"{len(found)} places where {PLACES} belong")
+    return found
 
 
 def render_model(model: Model) -> str:
     """The file of a model; its `about` holds bias and scale."""
     head = "".join(f"{key}: {value}\n" for key, value in model.about)
-    text = model.weights.decode("ascii")
-    lines = (text[start : start + LINE] for start in range(0, PLACES, LINE))
-    return f"{head}\n" + "".join(f"{line}\n" for line in lines)
+    return f"{head}\n{_lines(model.weights)}\n{_lines(model.common)}"
+
+
+def _lines(places: bytes) -> str:
+    text = places.decode("ascii")
+    return "".join(f"{text[start : start + LINE]}\n" for start in range(0, PLACES, LINE))

@@ -73,7 +73,8 @@ def assess(message: bytes, facts: Facts, knowledge: Knowledge) -> Assessment:
     if tokens:
         tokens |= sources_of(view)
     if knowledge.learned is not None:
-        content.append(knowledge.learned.reason(tokens))
+        common = knowledge.model.common if knowledge.model is not None else b""
+        content.append(knowledge.learned.reason(tokens, common))
     listed = [Reason(f"dnsbl-{one.zone}", one.points, one.text) for one in facts.dnsbl]
     others = _that_count([*listed, *facts.milters])
     return Assessment(_that_count(content), others, tokens, facts.suspicion)

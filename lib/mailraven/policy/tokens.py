@@ -16,6 +16,8 @@ from mailraven.policy.domains import FREE_MAIL, registered
 from mailraven.policy.view import View
 
 PLACES = 1 << 16
+# What the tokens of sources_of() begin with.
+SOURCES = ("author:", "named:", "host:", "net:", "to:", "titled:", "mould:")
 WORD_LIMIT = 1200  # words of the body
 _LETTERS = 20_000  # characters of the body
 # Not learned: they tell of the age or the way of the mail that was learned from.

@@ -85,6 +85,27 @@ def test_what_was_taught_counts_and_taking_it_back_leaves_nothing() -> None:
     assert learned == Learned()
 
 
+def test_one_lesson_tells_of_its_sender_and_hardly_of_its_language() -> None:
+    learned, common = Learned(), shipped_model().common
+    spam = letter(
+        "Unser wunderbares Rezept zeigt Ihnen den Garten\n", From="Eva <eva@spam.example>"
+    )
+    other = letter("Wunderbar, das Rezept! Ihnen und dem Garten\n", From="Udo <udo@good.example>")
+    again = letter("Ganz etwas anderes\n", From="Eva <eva@spam.example>")
+    learned.teach(tokens_in(spam, Facts()), is_spam=True)
+    assert learned.reason(tokens_in(again, Facts()), common).points > 1
+    assert learned.reason(tokens_in(other, Facts()), common).points < 1
+    assert "author:spam.example" in learned.reason(tokens_in(again, Facts()), common).text
+
+
+def test_words_of_every_other_message_tell_nothing() -> None:
+    learned, common = Learned(), shipped_model().common
+    for _ in range(30):
+        learned.teach({"the", "and", "you"}, is_spam=True)
+        learned.teach({"turnips"}, is_spam=False)
+    assert learned.reason({"the", "and", "you"}, common).points == 0
+
+
 def test_teaching_is_undone_in_any_order() -> None:
     one, other = frozenset({"a", "b"}), frozenset({"b", "c"})
     taught = Learned()
