@@ -39,7 +39,7 @@ contact = "https://bl.example/?{ip}"
 RULES = """
 [test-quarantine]
 description = "a word of this test"
-points = 9
+points = 6
 field = "X-Test"
 match = "quarantine"
 

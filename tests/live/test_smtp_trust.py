@@ -30,7 +30,7 @@ ZONE: dict[tuple[str, str], Records] = {
 RULES = """
 [test-quarantine]
 description = "a word of this test"
-points = 9
+points = 7
 field = "X-Test"
 match = "quarantine"
 """

@@ -35,6 +35,8 @@ COUNT_LIMIT = 1 << 40
 _SLOPE = 0.1  # points for each unit of evidence
 _HALF_TRUST = 4.0  # messages after which half of what the words say counts
 _ONE_SIDED = 0.2  # what a message counts for that has no counterpart of the other kind
+_WORDS = 2.0  # what a word counts for beside a source
+_FEW = 30  # rare words of a short message
 _EXPECTED = 10.0  # messages that what is known of all mail counts for
 _EVERY = ord("A")  # of the model's commonness
 _SHARES = tuple(2.0 ** (-steps / 2) for steps in range(64))
@@ -82,19 +84,23 @@ class Learned:
 
     def _weights(self, places: dict[int, str], common: bytes) -> tuple[dict[int, float], float]:
         """What each telling place weighs, and all of them together: above 0 for spam."""
-        sources, words = {}, {}
-        for place in places.keys() & self.counts.keys():
+        sources, words, rare = {}, {}, 0
+        for place, token in places.items():
             share = _SHARES[common[place] - _EVERY] if common else _UNKNOWN_SHARE
-            if places[place].startswith(SOURCES):
+            is_source, is_known = token.startswith(SOURCES), place in self.counts
+            rare += share < TOO_COMMON and not is_source
+            if is_known and is_source:
                 sources[place] = self._weight(place, share)
-            elif share < TOO_COMMON:
+            elif is_known and share < TOO_COMMON:
                 words[place] = self._weight(place, share)
         most = sorted(words, key=lambda place: (-abs(words[place]), place))[:TELLING]
         telling = {place: words[place] for place in most}
         fewer, more = sorted((self.spam, self.good))
         taught = fewer + _ONE_SIDED * more  # one kind alone tells little: it has a language, too
         trust = taught / (taught + _HALF_TRUST)
-        return telling | sources, trust * sum(telling.values()) + sum(sources.values())
+        # Long messages have words in common by chance: what counts is how much of it is known.
+        said = _WORDS * trust * min(1.0, _FEW / max(1, rare)) * sum(telling.values())
+        return telling | sources, said + sum(sources.values())
 
     def _weight(self, place: int, share: float) -> float:
         """Evidence of one token that `share` of all messages have: above 0 for spam."""

@@ -44,7 +44,15 @@ def _no_reverse_name(view: View) -> bool:
 
 def _dynamic(view: View) -> bool:
     name = view.facts.reverse_name
-    return bool(name) and looks_dynamic(str(name), view.facts.client_ip)
+    return bool(name) and looks_dynamic(str(name), view.facts.client_ip) and not _is_kept(view)
+
+
+def _is_kept(view: View) -> bool:
+    """Somebody looks after it: HELO is a name of its own in the domain of the host's name."""
+    helo, name = (view.facts.helo or "").lower(), str(view.facts.reverse_name)
+    if helo == name or _OWN_NAME.fullmatch(helo) is None or registered(helo) != registered(name):
+        return False
+    return not looks_dynamic(helo, view.facts.client_ip)
 
 
 def _rented(view: View) -> bool:

@@ -41,7 +41,7 @@ def changes(config: Config, folder: Path, count: int = 100, address: str = "") -
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    return rules(tmp_path / "other", 9)
+    return rules(tmp_path / "other", 7)
 
 
 @pytest.mark.req("FR-020")
@@ -56,7 +56,7 @@ def test_messages_whose_verdict_would_change_are_told_with_the_points(
     assert {change.path for change in found} < paths
     assert len(found) == 2
     assert {change.after.action for change in found} == {"quarantine"}
-    assert all(change.reasons() == {"own-word": (1.0, 9.0)} for change in found)
+    assert all(change.reasons() == {"own-word": (1.0, 7.0)} for change in found)
 
 
 def test_one_account_is_looked_at_alone_and_only_its_newest_messages(
@@ -98,7 +98,7 @@ def test_the_command_tells_people_and_programs(
     words = ["--etc", etc, "spam", "simulate", "--rules", str(other), "--account", ALICE]
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert "own-word 0 -> 9" in told
+    assert "own-word 0 -> 7" in told
     assert str(path) in told
     assert "1 of 1 messages would change\n      1 from accept to quarantine\n" in told
     assert main([*words, "--json"]) == 0

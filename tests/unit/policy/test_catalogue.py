@@ -71,6 +71,14 @@ def test_a_test_of_the_path_is_true_by_facts_only(name: str, facts: Facts) -> No
     assert name not in findings_of(seen(letter()))
 
 
+def test_a_host_whose_helo_is_a_name_of_its_own_is_nobodys_home() -> None:
+    numbered = {"reverse_name": "192-0-2-77-ptr.shop.example", "client_ip": "192.0.2.77"}
+    assert "dynamic-host" in findings_of(seen(letter(), Facts(helo="friend", **numbered)))
+    assert "dynamic-host" not in findings_of(
+        seen(letter(), Facts(helo="web1.shop.example", **numbered))
+    )
+
+
 def test_an_answer_is_known_by_what_it_refers_to_and_quotes() -> None:
     answer = letter("On Monday Bob wrote:\n> hello\n", References="<0@example.org>")
     assert "reply" in findings_of(seen(answer))
