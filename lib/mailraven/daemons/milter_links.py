@@ -2,7 +2,7 @@
 
 A connection serves one client after another (QUIT_NC) only where that is configured. rspamd does
 so; what is linked with Debian's libmilter (OpenDKIM, clamav-milter) says that it speaks version 6,
-too, but its pool of workers puts the connection aside at QUIT_NC and never reads from it again:
+too, but never answers again after QUIT_NC (its pool of workers seems to put the connection aside):
 seen with OpenDKIM 2.11, whose second client had no answer to CONNECT in 40 s. Nothing in the
 protocol tells the two apart, so one that is silent then is asked on a new connection, and gets a
 new one for each client from then on. One that fails is suspended: for SUSPEND_SECONDS nobody waits
