@@ -62,6 +62,7 @@ class ReturnedMail:
                 peer=transaction.origin.peer,
                 proved=proved_names(results) if results else [],
                 is_trusted=self._is_trusted(transaction.origin.peer),
+                is_from_nobody=not transaction.mail.reverse_path,
                 trace=transaction.trace,
                 report=report,
             )

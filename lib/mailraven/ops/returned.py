@@ -3,9 +3,10 @@
 A report is worth as much as it proves. It must name a message that an account of ours sent, have
 come to the address that it was sent from, and speak of a recipient that the message went to: then
 it is matched. It must come from where that recipient's mail was handed over, or from that domain:
-then it is proved, for who got another copy of a message knows its ids, too. Only what is proved
-counts for the brake, and only what is proved and says that the recipient does not exist is hard:
-the account sends nothing there for a while (queue/suppression.py).
+then it is proved, for who got another copy of a message knows its ids, too. A bounce with a sender
+proves nothing: anybody may have a mailbox in that domain. Only what is proved counts for the brake,
+and only what is proved and says that the recipient does not exist is hard: the account sends
+nothing there for a while (queue/suppression.py).
 """
 
 import time
@@ -184,7 +185,10 @@ def _record(job: Job, sent: Sent | None, fate: Fate) -> Record:
 
 def _is_from_there(job: Job, sent: Sent, recipient: str) -> bool:
     """Whether the report comes from the host that took the message, or from one of its domain or
-    the recipient's."""
+    the recipient's; and, for a bounce, from a mail system: what has a sender may be from anybody
+    with a mailbox there. RFC 3464 §2: a notification has none."""
+    if job.report.kind == "bounce" and not job.is_from_nobody:
+        return False
     if job.is_trusted:
         return True
     host, _, rest = sent.remotes[recipient].partition("[")

@@ -28,13 +28,14 @@ _serial = itertools.count()
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A report: when it came and to whom, from which address, and which domains that proves; from
-    one whom we trust (`is_trusted`) everything is."""
+    one whom we trust (`is_trusted`) everything is. `is_from_nobody`: its reverse-path is null."""
 
     at: float
     to: list[str]
     peer: str
     proved: list[str]
     is_trusted: bool
+    is_from_nobody: bool
     trace: str
     report: Returned
 

@@ -44,6 +44,7 @@ class House:
             "peer": "203.0.113.9",
             "proved": [],
             "is_trusted": False,
+            "is_from_nobody": True,
             "trace": "aaaaaaaaaaaa",
             **changes,
         }
@@ -107,6 +108,8 @@ def test_a_bounce_from_where_the_mail_went_is_hard(house: House, proof: dict[str
     [
         lambda: (bounce(), {}),  # carol's friend knows the ids of the message, too
         lambda: (bounce(), {"proved": ["evil.example", "other.example"]}),
+        lambda: (bounce(), {"proved": ["example.net"], "is_from_nobody": False}),
+        lambda: (bounce(), {"is_trusted": True, "is_from_nobody": False}),
         lambda: (bounce("victim@example.net"), FROM_THERE),
         lambda: (bounce(), {**FROM_THERE, "to": ["mallory@example.org"]}),
         lambda: (bounce(traces=("cccccccccccc",)), FROM_THERE),
@@ -116,6 +119,8 @@ def test_a_bounce_from_where_the_mail_went_is_hard(house: House, proof: dict[str
     ids=[
         "unproved",
         "another's proof",
+        "a neighbour of the recipient",
+        "a neighbour at a host of ours",
         "never sent to",
         "not its sender",
         "no message",
@@ -199,7 +204,16 @@ def test_reports_that_would_pile_up_are_not_taken(house: House) -> None:
     (folder / "jobs").mkdir(parents=True)
     for number in range(JOBS_LIMIT):
         (folder / "jobs" / f"{number}.job").write_text("{")
-    job = Job(at=0, to=[], peer="", proved=[], is_trusted=False, trace="", report=bounce())
+    job = Job(
+        at=0,
+        to=[],
+        peer="",
+        proved=[],
+        is_trusted=False,
+        is_from_nobody=True,
+        trace="",
+        report=bounce(),
+    )
     assert not add_job(folder, job)
     assert read_reports(house.config) == 0
     assert add_job(folder, job)
