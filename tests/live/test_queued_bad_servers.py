@@ -56,6 +56,15 @@ async def flood(server: SmtpServer, reader: Reader, writer: Writer) -> None:
         await writer.drain()
 
 
+async def drip(server: SmtpServer, reader: Reader, writer: Writer) -> None:
+    """Never silent for long, and never done."""
+    writer.write(b"220 ")
+    while not writer.is_closing():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
 async def deaf(server: SmtpServer, reader: Reader, writer: Writer) -> None:
     """Takes the envelope, then never reads again."""
     writer.write(b"220 mx\r\n250 mx\r\n")
@@ -69,6 +78,7 @@ async def deaf(server: SmtpServer, reader: Reader, writer: Writer) -> None:
 HELLO = (b"220 mx\r\n", b"250-mx\r\n250 PIPELINING\r\n")
 BAD: dict[str, tuple[Misbehaviour, str]] = {
     "says nothing": (babble(), "timed out (greeting)"),
+    "never ends a line": (drip, "timed out (greeting)"),
     "closes at once": (babble(then="close"), "connection closed by the other side (greeting)"),
     "stalls at EHLO": (babble(HELLO[0]), "timed out (EHLO)"),
     "stalls at MAIL": (babble(*HELLO), "timed out (MAIL FROM and RCPT TO)"),

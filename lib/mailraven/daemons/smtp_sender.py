@@ -230,7 +230,11 @@ class SmtpSender:
             self._engine.lost(str(error))
 
     async def _event(self) -> Event:
-        """The engine's next event, reading and writing as needed."""
+        """The engine's next event, reading and writing as needed.
+
+        The limit is for a whole reply: a server that sends an octet now and then is stalling, too.
+        """
+        heard, end = -1, 0.0
         while True:
             self._connection.write(self._engine.data_to_send())
             event = self._engine.next_event()
@@ -238,8 +242,11 @@ class SmtpSender:
                 return event
             if self._engine.is_closed:
                 raise _failure("4.4.2 the session is over", "closed")
+            if heard != self._engine.replies:
+                heard = self._engine.replies
+                end = asyncio.get_running_loop().time() + self._limit()
             try:
-                async with asyncio.timeout(self._limit()):
+                async with asyncio.timeout_at(end):
                     data = await self._connection.read()
             except TimeoutError:
                 self._engine.lost("timed out")

@@ -69,6 +69,7 @@ class ClientEngine:
         self._login: Login | None = None
         self.stage = Stage.GREETING
         self.extensions = Extensions()
+        self.replies = 0  # whole ones, so far
 
     # -- octets and events -------------------------------------------------------------------------
 
@@ -111,6 +112,7 @@ class ClientEngine:
         self._give_up(Outcome(reply, self.stage.value, heard=False))
 
     def _take(self, reply: Reply) -> None:
+        self.replies += 1
         if reply.code == 421 and self.stage is not Stage.GREETING:
             self._give_up(Outcome(reply, self._current_command()))  # RFC 5321 §3.8: it closes
             return
