@@ -11,6 +11,7 @@ aside. A look-up is one `stat`, never the parse of a list of all. Synchronous: w
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +34,10 @@ REASON_LIMIT = 300  # characters
 GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
+_TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}Z\t(?:-|\d{4}-\d\d-\d\dT[\d:]{8}Z)\t")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
-Entries = Mapping[tuple[str, str], "Suppressed"]  # by account and recipient
+Lines = Mapping[tuple[str, str], str]  # by account and recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class SuppressionList:
 
     def __init__(self, spool: Path) -> None:
         self._folder = spool / FOLDER
-        self._files = FileCache(_read)
+        self._files = FileCache(_lines)
 
     def find(self, recipient: str, account: str | None, now: float) -> Suppressed | None:
         """What keeps `account` from sending to `recipient`, if anything does."""
@@ -66,14 +68,14 @@ class SuppressionList:
         if domain is None:
             return None
         try:
-            entries = self._files.get(f"{self._folder}/{domain}")
+            lines = self._files.get(f"{self._folder}/{domain}")
         except TemporaryError:
             return None  # mail is worth more than the list
-        if not entries:
+        if not lines:
             return None
         name = normalise(recipient)
         for scope in (EVERYBODY, account or ""):
-            found = entries.get((scope, name))
+            found = _parse(lines.get((scope, name), ""))
             if found is not None and found.holds(now):
                 return found
         return None
@@ -82,7 +84,7 @@ class SuppressionList:
         """All that holds, by domain; reads them all."""
         if self._folder.is_dir():
             for path in sorted(self._folder.glob("[!.]*")):
-                yield from (one for one in _read(path).values() if one.holds(now))
+                yield from (one for one in _read(path) if one.holds(now))
 
     def add(self, one: Suppressed) -> None:
         """Put `one` on the list. Raises OSError, ValueError for a recipient without a domain."""
@@ -94,13 +96,12 @@ class SuppressionList:
             keep_owner(self._folder, self._folder.parent)
         path = self._folder / domain
         with lock_file(self._lock()):
-            entries = dict(_read(path)) if path.exists() else {}
-            if all(other.holds(one.since) for other in _oldest(entries)):
-                with path.open("a") as file:
-                    file.write(_line(one))
-                keep_owner(path, self._folder)
-            else:
-                _rewrite(path, [*entries.values(), one], one.since)
+            if _is_over(path, one.since):
+                _rewrite(path, [*_read(path), one], one.since)
+                return
+            with path.open("a") as file:
+                file.write(_line(one))
+            keep_owner(path, self._folder)
 
     def remove(self, recipient: str, account: str | None = None) -> int:
         """Take `recipient` off the list, for `account` alone or for all; how many lines went.
@@ -115,7 +116,7 @@ class SuppressionList:
             entries = _read(path)
             kept = [
                 one
-                for one in entries.values()
+                for one in entries
                 if one.recipient != name or account not in (None, one.account)
             ]
             gone = len(entries) - len(kept)
@@ -171,8 +172,12 @@ def _file_name(recipient: str) -> str | None:
         return None
 
 
-def _oldest(entries: Entries) -> list[Suppressed]:
-    return list(entries.values())[:1]
+def _is_over(path: Path, now: float) -> bool:
+    """Whether the oldest line holds no more: then it is time to drop such lines."""
+    with suppress(FileNotFoundError), path.open(errors="replace") as file:
+        oldest = next((one for one in map(_parse, file) if one is not None), None)
+        return oldest is not None and not oldest.holds(now)
+    return False
 
 
 def _rewrite(path: Path, entries: list[Suppressed], now: float) -> None:
@@ -194,13 +199,20 @@ def _stamp(at: float) -> str:
     return time.strftime(_FORM, time.gmtime(at))
 
 
-def _read(path: Path) -> Entries:
-    found: dict[tuple[str, str], Suppressed] = {}
-    for line in path.read_text(errors="replace").splitlines():
-        one = _parse(line)
-        if one is not None:
-            found.pop((one.account, one.recipient), None)  # so that the order is that of time
-            found[one.account, one.recipient] = one
+def _read(path: Path) -> list[Suppressed]:
+    """What is in force, in the order of time."""
+    return [one for one in map(_parse, _lines(path).values()) if one is not None]
+
+
+def _lines(path: Path) -> Lines:
+    """Only cut: a list is read again whenever it has grown, and few of its lines are asked for."""
+    found: dict[tuple[str, str], str] = {}
+    for line in path.read_text(errors="replace").split("\n"):
+        words = line.split("\t")
+        if len(words) == 5 and _TIMES.match(line):
+            key = words[2], normalise(words[3])
+            found.pop(key, None)  # so that the order is that of time
+            found[key] = line
     return found
 
 

@@ -117,8 +117,11 @@ def test_no_recipient_leads_out_of_the_folder(listed: SuppressionList, recipient
 def test_line_that_is_none_is_left_aside(listed: SuppressionList, tmp_path: Path) -> None:
     with (tmp_path / "suppressed" / "far.example").open("ab") as file:
         file.write(b"by hand\n\xff\ta\tb\tc\td\n2026-01-01T00:00:00Z\t-\t*\tEve@far.example\tx\n")
+        file.write(f"2026-01-01\t-\t{ALICE}\tbob@far.example\tx\n".encode())
     assert listed.find("eve@far.example", None, NOW) is not None
     assert listed.find("bob@far.example", ALICE, NOW) is not None
+    listed.add(Suppressed("dan@far.example", ALICE, NOW, None, "x"))
+    assert len(list(listed.everything(NOW))) == 3
 
 
 def test_sender_is_told_why_and_how_to_lift_it(listed: SuppressionList) -> None:
