@@ -179,7 +179,7 @@ class Queue:
         if entry is None:
             return
         if self._is_braked(entry):
-            self._in_background(asyncio.to_thread(self._hold_back, listed))
+            self._in_background(self._hold_back(listed))
             return
         hops, lane = self._hops(entry), lane_of(entry)
         if (destination := self._full_destination(hops, lane)) is not None:
@@ -202,12 +202,13 @@ class Queue:
         local, _, domain = entry.account.rpartition("@")
         return bool(why_on(self._service.config.paths.mail / domain / local))
 
-    def _hold_back(self, listed: Listed) -> None:
-        """In a thread: it waits for the disk."""
+    async def _hold_back(self, listed: Listed) -> None:
         try:
-            hold_back(self._spool, listed, HELD)
+            await asyncio.to_thread(hold_back, self._spool, listed, HELD)
         except (OSError, BrokenEntry) as error:
             log.event("claim-failed", level="error", queue_id=listed.id, error=str(error))
+            if isinstance(error, OSError):
+                self._agenda.put(replace(listed, due=time.time() + DISK_RETRY))
 
     def _full_destination(self, hops: Mapping[int, NextHop | Attempt], lane: str) -> str | None:
         """Whom the message has to wait for: one of its destinations if none of them has room."""

@@ -231,16 +231,28 @@ class Spool:
 
     def rewrite(self, entry: QueueEntry) -> None:
         """Let the text of a held entry be another; its owner stays. Raises OSError."""
-        place = self.root / "held" / entry.id
+        self._hold_with_text(entry, "held")
+
+    def hold_as(self, entry: QueueEntry, folder: Folder) -> bool:
+        """`hold` a waiting entry with another text, once there is room for that; False when it is
+        no longer in `folder`. Raises OSError: then it waits there still."""
+        return self._hold_with_text(entry, folder)
+
+    def _hold_with_text(self, entry: QueueEntry, folder: Folder) -> bool:
         aside = self.root / "held" / f".{entry.id}~"
         self._forget(aside)
         try:
             _write_durably(aside, encode_entry(entry))
-            keep_owner(aside, place)
-            aside.rename(place)
+            with suppress(FileNotFoundError):  # it has gone meanwhile
+                keep_owner(aside, self.root / folder / entry.id)
+                if folder == "held" or self.hold(entry.id, folder):
+                    aside.rename(self.root / "held" / entry.id)
+                    return True
         except BaseException:
             self._forget(aside)
             raise
+        self._forget(aside)
+        return False
 
     def hold(self, id: QueueId, folder: Folder) -> bool:
         """Take a waiting entry out of the way; False when it is no longer in `folder`."""

@@ -81,13 +81,18 @@ def fulfil_all_noted(spool: Spool) -> None:
 def hold_back(spool: Spool, listed: Listed, why: str) -> bool:
     """Hold a message that waits, and say why in its text; False when it is no longer there.
 
-    Raises BrokenEntry, OSError.
+    Raises BrokenEntry, and it is held all the same; OSError, and it waits still: held without a
+    word it would be nobody's to let go.
     """
     with _alone(spool):
-        if not spool.hold(listed.id, listed.folder):
+        try:
+            entry = spool.load(listed.id)
+        except FileNotFoundError:
             return False
-        spool.rewrite(replace(spool.load(listed.id), hold=why))
-    return True
+        except BrokenEntry:
+            spool.hold(listed.id, listed.folder)
+            raise
+        return spool.hold_as(replace(entry, hold=why), listed.folder)
 
 
 # -- noting ---------------------------------------------------------------------------------------

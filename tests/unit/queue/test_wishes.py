@@ -214,3 +214,13 @@ def test_what_is_held_back_says_why(spool: Spool) -> None:
     assert hold_back(spool, listed, "the brake is on")
     assert (where(spool, listed.id), spool.load(listed.id).hold) == ("held", "the brake is on")
     assert not hold_back(spool, listed, "again")
+
+
+def test_what_cannot_be_given_a_reason_waits_on_instead_of_being_held_for_none(
+    spool: Spool,
+) -> None:
+    listed = put(spool, "deferred")
+    (spool.folder("held") / f".{listed.id}~").mkdir()  # its text can be written nowhere
+    with pytest.raises(OSError, match="exists"):
+        hold_back(spool, listed, "the brake is on")
+    assert spool.find(listed.id) == listed
