@@ -73,8 +73,10 @@ def _take(config: Config, job: Job) -> None:
     for record in judged(job, sent):
         if record.is_matched and _is_known(config.paths.returned, record):
             continue  # it came twice, or somebody plays
-        append(config.paths.returned, record)
+        is_new = append(config.paths.returned, record)
         _tell(record)
+        if not is_new:
+            continue  # nobody could tell that it came before
         bounces += record.is_proved and record.action == "failed" and record.kind == "bounce"
         if record.is_hard:
             _suppress(config, record)

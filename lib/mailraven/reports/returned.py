@@ -98,15 +98,18 @@ def read_job(path: Path) -> Job | None:
     return None
 
 
-def append(folder: Path, record: Record) -> None:
-    """Write a record down. Raises OSError."""
+def append(folder: Path, record: Record) -> bool:
+    """Write a record down; False when the day is full. What proves nothing gets half of it: anybody
+    may send such. Raises OSError."""
     path = folder / f"{record.time[:10]}.jsonl"
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        if os.fstat(fd).st_size < DAY_LIMIT:
+        has_room = os.fstat(fd).st_size < (DAY_LIMIT if record.is_proved else DAY_LIMIT // 2)
+        if has_room:
             os.write(fd, _encoder.encode(record) + b"\n")
     finally:
         os.close(fd)
+    return has_room
 
 
 def records(folder: Path, since: str = "") -> Iterator[Record]:

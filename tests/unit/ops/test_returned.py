@@ -14,6 +14,7 @@ from mailraven.limits.brake import history_of
 from mailraven.mail.returned import Fate, Returned
 from mailraven.ops.returned import find_sent, read_reports
 from mailraven.queue.suppression import SuppressionList
+from mailraven.reports import returned as reports
 from mailraven.reports.returned import JOBS_LIMIT, Job, Record, add_job, prune, records
 
 ALICE = "alice@example.org"
@@ -177,6 +178,22 @@ def test_the_same_bounce_counts_once(house: House) -> None:
     for _ in range(3):
         found = house.came(bounce(), **FROM_THERE)
     assert len(found) == 1
+    days = history_of(house.config.paths.mail / "example.org/alice").days.values()
+    assert sum(one.bounced for one in days) == 1
+
+
+def test_no_flood_of_reports_lets_a_bounce_count_again_or_keeps_it_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "DAY_LIMIT", 4000)
+    for number in range(20):
+        found = house.came(bounce(f"{number}@far.example"))
+    assert len(found) < 20
+    for _ in range(3):
+        found = house.came(bounce(), **FROM_THERE)
+    assert [one.recipient for one in found if one.is_proved] == ["bob@example.net"]
+    (house.config.paths.returned / "2026-11-23.jsonl").write_text("\n" * 4000)
+    house.came(bounce("carol@other.example"), is_trusted=True)
     days = history_of(house.config.paths.mail / "example.org/alice").days.values()
     assert sum(one.bounced for one in days) == 1
 
