@@ -77,7 +77,8 @@ def test_a_bounce_is_filed_tied_to_its_message_and_shown(
     assert (record.account, record.trace, record.recipient) == (ALICE, trace, BOB)
     assert record.is_hard
     assert any(b"Subject: failure" in message for message in mailbox(house, "alice"))
-    assert "bounced " in (house.root / f"mail/{DOMAIN}/alice/sending").read_text()
+    sending = house.root / f"mail/{DOMAIN}/alice/sending"
+    wait_for(lambda: "bounced " in sending.read_text())  # written after the record
     assert main(["--etc", str(house.etc), "queue", "bounces", "--account", ALICE]) == 0
     out = capsys.readouterr().out
     assert "550 5.1.1 unknown" in out and "hard" in out and BOB in out
