@@ -24,6 +24,7 @@ _QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*+)"')
 _SOURCE_ROUTE = re.compile(r"@[^:\s<>\"]*+:")  # accepted and ignored. RFC 5321 §4.1.1.3
 _LABEL = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_LETTERS = re.compile(r"[a-z0-9_.-]*")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 
@@ -134,13 +135,17 @@ def a_labels(domain: str) -> str:
     """`domain` with A-labels for U-labels, those in lower case. Raises UnicodeError.
 
     By the rules of 2008 (RFC 5891 §5), after the usual mapping of letters (RFC 5895): those of 2003
-    take "faß.example" for "fass.example", which is somebody else.
+    take "faß.example" for "fass.example", which is somebody else. What is mapped to a sign of
+    ASCII (the wide forms of > and /) would be one of SMTP, or of a path: there is no such name.
     """
     if domain.isascii():
         return domain
     if len(domain) > DOMAIN_LIMIT:
         raise UnicodeError("the domain is too long")
     mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
-    return ".".join(
+    name = ".".join(
         label if label.isascii() else idna.alabel(label).decode() for label in mapped.split(".")
     )
+    if not _LETTERS.fullmatch(name):
+        raise UnicodeError("the domain has a sign that no name has")
+    return name

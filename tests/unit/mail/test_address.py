@@ -82,3 +82,12 @@ def test_normalise_lowers_both_sides_and_makes_a_labels() -> None:
 )
 def test_domain_is_looked_up_by_the_rules_of_2008(domain: str, found: str) -> None:
     assert normalise_domain(domain) == found
+
+
+@pytest.mark.parametrize(
+    "sign", ["＞", "＜", "／", "＠", "＂", "＼", "\u3000", "\u00a0", "＝", "："]
+)
+def test_a_letter_never_becomes_a_sign_of_smtp_or_of_a_path(sign: str) -> None:
+    domain = f"far{sign}away.example"
+    assert normalise_domain(domain) == domain
+    assert normalise(f"bob@{domain}") == f"bob@{domain}"
