@@ -49,10 +49,11 @@ def objection(
 
 def _only_smtputf8(entry: QueueEntry, recipient: QueuedRecipient) -> str:
     """What truly cannot travel without SMTPUTF8; "" when nothing is of that kind, though the sender
-    asked for it to be safe. A domain can be written as A-labels (RFC 5890 §2.3.2.1)."""
-    if not split_address(recipient.address)[0].isascii():
+    asked for it to be safe. A domain can be written as A-labels (RFC 5890 §2.3.2.1),
+    if it is one."""
+    if not ascii_path(recipient.address).isascii():
         return "the address of the recipient"
-    if not split_address(entry.reverse_path)[0].isascii():
+    if not ascii_path(entry.reverse_path).isascii():
         return "the address of the sender"
     return "the header" if entry.smtputf8 and entry.content == "utf8-header" else ""
 

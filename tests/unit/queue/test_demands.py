@@ -31,7 +31,9 @@ def to(address: str) -> QueueEntry:
         (replace(to("jörg@example.net"), smtputf8=False), {}, False, "5.6.7"),  # by an alias
         (to("jörg@example.net"), {"SMTPUTF8": ""}, False, None),
         (to("bob@bücher.example"), {}, False, None),  # the domain becomes A-labels
+        (to("bob@\u2615.example"), {}, False, "5.6.7"),  # where it can
         (replace(UTF8, reverse_path="jö@example.org"), {}, False, "5.6.7"),
+        (replace(UTF8, reverse_path="bob@\u2615.example"), {}, False, "5.6.7"),
         (replace(UTF8, content="utf8-header"), {}, False, "5.6.7"),
         (replace(PLAIN, require_tls=True), {"REQUIRETLS": ""}, True, None),
         (replace(PLAIN, require_tls=True), {"REQUIRETLS": ""}, False, "5.7.30"),
