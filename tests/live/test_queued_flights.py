@@ -6,13 +6,14 @@ import os
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from live.test_queued_bad_servers import babble
 from mailraven.config.schema import Config
+from mailraven.daemons import queued
 from mailraven.daemons.flight import Flight
 from mailraven.daemons.settling import settle
 from mailraven.mail.envelope import Envelope, Recipient
@@ -20,7 +21,7 @@ from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.entry import Answer
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.spool import Spool
-from servers.queue_house import QueueHouse
+from servers.queue_house import PATIENCE, QueueHouse
 from servers.smtp_server import SmtpServer
 
 CONFIG = Config(hostname="mx.example.org")
@@ -192,5 +193,34 @@ def test_a_claimed_entry_without_its_message_is_held_and_never_bounces(tmp_path:
                 queue.submit("carol@example.net")
                 await queue.until(lambda: len(server.received) == 1)
             assert [listed.id for listed in queue.spool.entries()] == [id]
+
+    asyncio.run(story())
+
+
+def test_no_session_is_left_open_when_a_delivery_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queued, "GRACE", 0.1)
+    has_message, is_left = asyncio.Event(), asyncio.Event()
+
+    async def takes_long(
+        server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        for reply in (b"220 mx\r\n", b"250 mx\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            writer.write(reply)
+            await reader.readline()
+        has_message.set()
+        with suppress(ConnectionError):
+            while await reader.read(65536):
+                pass
+        is_left.set()
+
+    async def story() -> None:
+        async with SmtpServer(instead=takes_long) as server, asyncio.timeout(PATIENCE):
+            route = f'routes = {{"*" = "127.0.0.1:{server.port}"}}\n'
+            async with QueueHouse(tmp_path, route) as queue:
+                queue.submit("bob@example.net")
+                await has_message.wait()
+            await is_left.wait()
 
     asyncio.run(story())

@@ -102,6 +102,10 @@ class Courier:
             if not attempts:
                 raise
             attempts |= _instead_of_silence(attempts, left, error.attempt)
+        except BaseException:  # given up in the middle: nobody else knows of the session
+            if sender is not None:
+                sender.close()
+            raise
         return Delivered(attempts, sender if sender is not None and sender.is_usable else None)
 
     async def _sessions(
