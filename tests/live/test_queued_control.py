@@ -1,7 +1,9 @@
 """`mailraven queue` beside a running queued: an operator's wish is done, and nothing is lost."""
 
 import asyncio
+import fcntl
 import json
+import os
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -156,6 +158,30 @@ def test_what_waits_of_an_account_with_the_brake_on_is_held_until_it_is_let_go(
                 ["friend@example.net"],
                 ["victim@example.net"],
             ]
+
+    run(story())
+
+
+def test_a_flood_of_an_account_with_the_brake_on_keeps_nobody_elses_mail(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with SmtpServer({"RCPT": [b"450 4.2.0 later\r\n"]}) as server:
+            queue = house(tmp_path, server)
+            folder = tmp_path / "data" / "mail" / "ours.example" / "alice"
+            folder.mkdir(parents=True)
+            put_on(folder, "too many strangers")
+            flood = [queue.submit("v@example.net", account="alice@ours.example") for _ in range(50)]
+            held = os.open(queue.spool.folder("held"), os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)  # an operator edits something
+            try:
+                async with queue:
+                    await queue.until(lambda: queue.service.facts()["waiting"] == 0)
+                    await queue.deferred(queue.submit("friend@example.net"))
+                    os.close(held)
+                    held = -1
+                    await queue.until(lambda: all(folder_of(queue, id) == "held" for id in flood))
+            finally:
+                if held >= 0:
+                    os.close(held)
 
     run(story())
 

@@ -19,6 +19,7 @@ from mailraven.daemons.control import Message
 from mailraven.daemons.couriers import Couriers
 from mailraven.daemons.destinations import SUSPENSION, Dispatcher
 from mailraven.daemons.flight import Flight, Job, cut_into_jobs
+from mailraven.daemons.holding import DISK_RETRY, Holder, is_braked
 from mailraven.daemons.orders import Level
 from mailraven.daemons.removal import Remover, needs_no_word
 from mailraven.daemons.selftest_routes import SelftestRoutes
@@ -26,7 +27,6 @@ from mailraven.daemons.service import DaemonSpec, Service, set_level
 from mailraven.daemons.settling import log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
 from mailraven.dns.resolver import Resolver
-from mailraven.limits.brake import HELD, why_on
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
 from mailraven.queue.agenda import Agenda
@@ -39,7 +39,6 @@ from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
 from mailraven.queue.srs_secrets import ensure_secret
 from mailraven.queue.suppression import SuppressionList
-from mailraven.queue.wishes import hold_back
 from mailraven.reports.tls_days import TlsLedger
 
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
@@ -47,7 +46,6 @@ STARTS_LIMIT = 50  # messages looked at before sessions get their turn on the lo
 LONGEST_SLEEP = 300.0  # seconds
 LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
 LINES_LOOK = 0.2  # seconds between looks at lines whose destinations cannot be reached
-DISK_RETRY = 10.0  # seconds until a full disk is asked again
 KEEPING = 60.0  # seconds between looks at policies and counts
 GRACE = 6.0  # seconds that open sessions get at the end
 
@@ -83,6 +81,7 @@ class Queue:
             self._wake.set,
         )
         self._loop = asyncio.get_running_loop()
+        self._holder = Holder(self._spool, self._agenda)
         self._remover = Remover(self._spool, self._removed)
         self._settling: set[asyncio.Task[None]] = set()
         self._directory = Directory(config.paths.domains, config.paths.mail)
@@ -178,8 +177,8 @@ class Queue:
         entry = known or self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
-        if self._is_braked(entry):
-            self._in_background(self._hold_back(listed))
+        if is_braked(entry, self._service.config.paths.mail):
+            self._holder.hold(listed)
             return
         hops, lane = self._hops(entry), lane_of(entry)
         if (destination := self._full_destination(hops, lane)) is not None:
@@ -193,22 +192,6 @@ class Queue:
             self._flights[entry.id] = flight
             self._lanes[lane] += 1
             self._dispatch(flight, hops)
-
-    def _is_braked(self, entry: QueueEntry) -> bool:
-        """Whether the brake of its account is on (limits/brake.py); what an operator has let go on
-        its own goes all the same."""
-        if not entry.account or entry.hold:
-            return False
-        local, _, domain = entry.account.rpartition("@")
-        return bool(why_on(self._service.config.paths.mail / domain / local))
-
-    async def _hold_back(self, listed: Listed) -> None:
-        try:
-            await asyncio.to_thread(hold_back, self._spool, listed, HELD)
-        except (OSError, BrokenEntry) as error:
-            log.event("claim-failed", level="error", queue_id=listed.id, error=str(error))
-            if isinstance(error, OSError):
-                self._agenda.put(replace(listed, due=time.time() + DISK_RETRY))
 
     def _full_destination(self, hops: Mapping[int, NextHop | Attempt], lane: str) -> str | None:
         """Whom the message has to wait for: one of its destinations if none of them has room."""
