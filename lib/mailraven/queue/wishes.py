@@ -1,6 +1,7 @@
 """What an operator wants of messages: done at once to those that wait, noted for those under way.
 
-    spool/wishes/ID   {"verb": "hold", "recipients": [], "route": ""}
+    spool/wishes/ID              {"verb": "hold", "recipients": [], "route": ""}
+    spool/wishes/.ID.PID.taken~  the same, while that process fulfils it
 
 A message that waits is changed by renames, and its text only in held/, where no queued looks: a
 crash in between leaves it there, whole. One that is being delivered belongs to queued, which
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -30,6 +32,7 @@ Result = Literal["done", "noted", "none", "gone"]
 """Done; noted for when the attempt under way has ended; nothing to do; the message is gone."""
 
 GIVEN_UP = "the operator of this server has given the message up"
+TAKEN = ".taken~"
 DROPPED = "the operator of this server has removed this recipient"
 EDITS: tuple[Verb, ...] = ("fail", "drop", "route")  # those that change the text of an entry
 
@@ -58,24 +61,36 @@ def fulfil_noted(spool: Spool, id: QueueId) -> Wish | None:
     """Do what was noted for a message whose attempt has ended; the wish, if there was one and the
     message still waits. Raises BrokenEntry, OSError.
     """
-    wish = _take(spool, id)
-    listed = spool.find(id) if wish is not None else None
-    if wish is None or listed is None or not _fulfil(spool, listed, wish):
-        return None
-    return wish
+    with _taken(spool, id) as wish:
+        listed = spool.find(id) if wish is not None else None
+        if wish is None or listed is None or not _fulfil(spool, listed, wish):
+            return None
+        return wish
 
 
 def fulfil_all_noted(spool: Spool) -> None:
     """Do what was noted when a queued died; only as the one queued, before it claims anything."""
-    with os.scandir(spool.root / "wishes") as listing:
+    folder = spool.root / "wishes"
+    _clean(folder)
+    with os.scandir(folder) as listing:
         names = [item.name for item in listing]
     for name in names:
         if is_queue_id(name):
-            with suppress(BrokenEntry):  # it is in held/ now
+            with suppress(BrokenEntry, OSError):  # it is in held/ now; or the wish stays noted
                 fulfil_noted(spool, QueueId(name))
-        else:
-            with suppress(OSError):
-                (spool.root / "wishes" / name).unlink()
+
+
+def _clean(folder: Path) -> None:
+    """Nobody works here now: what was taken is noted again, what was half written is no wish."""
+    with os.scandir(folder) as listing:
+        asides = [Path(item.path) for item in listing if item.name.startswith(".")]
+    for path in asides:
+        id = path.name[1:].partition(".")[0]
+        with suppress(OSError):
+            if path.name.endswith(TAKEN) and is_queue_id(id) and not (folder / id).exists():
+                path.rename(folder / id)
+            else:
+                path.unlink()
 
 
 def hold_back(spool: Spool, listed: Listed, why: str) -> bool:
@@ -100,7 +115,8 @@ def hold_back(spool: Spool, listed: Listed, why: str) -> bool:
 
 def _note(spool: Spool, id: QueueId, wish: Wish) -> Result:
     if wish.verb in ("retry", "release"):  # it goes on anyhow, once nobody wants it held
-        return "done" if _take(spool, id) is not None else "none"
+        with _taken(spool, id) as former:
+            return "done" if former is not None else "none"
     path = spool.root / "wishes" / id
     aside = path.with_name(f".{id}.{os.getpid()}~")
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
@@ -113,23 +129,40 @@ def _note(spool: Spool, id: QueueId, wish: Wish) -> Result:
     now = spool.find(id)
     if now is not None and now.folder == "active":
         return "noted"
-    if _take(spool, id) is None:
-        return "noted"  # the attempt ended this moment, and queued saw it
-    if now is None:
-        return "gone"
-    return "done" if _fulfil(spool, now, wish) else "none"
+    with _taken(spool, id) as unheard:
+        if unheard is None:
+            return "noted"  # the attempt ended this moment, and queued saw it
+        if now is None:
+            return "gone"
+        return "done" if _fulfil(spool, now, wish) else "none"
 
 
-def _take(spool: Spool, id: QueueId) -> Wish | None:
-    """The noted wish, which is nobody else's then."""
+@contextmanager
+def _taken(spool: Spool, id: QueueId) -> Iterator[Wish | None]:
+    """The noted wish, which is nobody else's meanwhile and then fulfilled; an OSError leaves it
+    noted, for another time, and so does a crash."""
     path = spool.root / "wishes" / id
-    mine = path.with_name(f".{id}.{os.getpid()}.taken~")
+    mine = path.with_name(f".{id}.{os.getpid()}{TAKEN}")
     try:
         path.rename(mine)
-        text = mine.read_bytes()
-        mine.unlink()
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield _decoded(mine.read_bytes())
+    except OSError:
+        mine.rename(path)
+        raise
+    except BrokenEntry:
+        mine.unlink(missing_ok=True)
+        raise
+    mine.unlink(missing_ok=True)
+
+
+def _decoded(text: bytes) -> Wish | None:
+    try:
         return _decoder.decode(text)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except msgspec.DecodeError:
         return None
 
 

@@ -155,6 +155,36 @@ def test_wishes_of_a_dead_queued_are_fulfilled_by_the_next_one(spool: Spool) -> 
     assert list((spool.root / "wishes").iterdir()) == []
 
 
+def test_a_wish_that_a_dead_queued_had_taken_is_fulfilled_by_the_next_one(spool: Spool) -> None:
+    listed = put(spool, "active")
+    assert apply(spool, listed, Wish("hold"), is_served=True) == "noted"
+    noted = spool.root / "wishes" / listed.id
+    noted.rename(noted.with_name(f".{listed.id}.99.taken~"))
+    fulfil_all_noted(spool)
+    assert where(spool, listed.id) == "held"
+    assert list((spool.root / "wishes").iterdir()) == []
+
+
+def test_a_wish_that_the_disk_refuses_is_noted_for_another_time(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = put(spool, "active")
+    assert apply(spool, listed, Wish("fail"), is_served=True) == "noted"
+    entry = spool.load(listed.id)
+    spool.defer(entry)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", refuse)
+        full.setattr(os, "fdatasync", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            fulfil_noted(spool, listed.id)
+    assert fulfil_noted(spool, listed.id) == Wish("fail")
+    assert statuses(spool.load(listed.id)) == [("failed", False)]
+
+
+def refuse(fd: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_broken_text_stays_held_for_a_person(spool: Spool) -> None:
     listed = put(spool, "deferred")
     (spool.folder("deferred") / listed.id).write_text("{")
