@@ -198,6 +198,11 @@ class SmtpSender:
                 await self._send_body(message)
 
     async def _send_body(self, message: Message) -> None:
+        if message.path is None and message.size < SMALL and not self._connection.has_input():
+            # One write, for it fits into what a transport takes without a pause.
+            octets = self._engine.body(message.prefix)
+            self._connection.write(octets + self._engine.end_body())
+            return
         try:
             async for piece in message.pieces():
                 self._connection.write(self._engine.body(piece))

@@ -101,7 +101,7 @@ def note_bounces(folder: Path, count: int) -> None:
 
 def why_on(folder: Path) -> str:
     """Since when and why the brake is on; "" while it is off."""
-    if not (folder / BRAKE).exists():  # quicker than an exception
+    if not os.path.exists(f"{folder}/{BRAKE}"):  # noqa: PTH110  a Path costs more than the call
         return ""
     try:
         return (folder / BRAKE).read_text(errors="replace").strip() or "?"
