@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mailraven.ops.control_client import DAEMONS
+from mailraven.ops.status import server_status
 from peers.command import run
 from peers.house import TOP, Account, House
 from peers.messages import compose, parse
@@ -33,6 +35,11 @@ def find(house: House, **facts: object) -> Line:
         return next(fitting, None)
 
     return wait_for(f"a log line with {facts}", look)
+
+
+def test_nothing_is_missing_in_the_status_of_a_running_server(mailraven: House) -> None:
+    said = server_status(mailraven.root / "run")
+    assert {one.daemon: one.problem for one in said} == dict.fromkeys(DAEMONS)
 
 
 @pytest.mark.req("FR-053", "FR-054", "US7.1")

@@ -37,7 +37,7 @@ RETRY = 0.1  # seconds between looks for queued
 
 def socket_path(run: Path) -> Path:
     """Where queued waits for its couriers."""
-    return run / "couriers.sock"
+    return run / "queued.couriers.sock"  # the dot: it is nobody to ask for a status
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def test_nonsense_is_no_answer(tmp_path: Path, answer: bytes) -> None:
 
 
 def test_further_daemons_are_asked_workers_and_lmtp_are_not(tmp_path: Path) -> None:
-    for name in ("smtpd.1", "lmtp"):
+    for name in ("smtpd.1", "queued.couriers", "lmtp"):
         (tmp_path / f"{name}.sock").touch()
     with daemon(tmp_path, "backupd", b"{}\n"):
         assert [one.daemon for one in server_status(tmp_path)] == [*OURS, "backupd"]
