@@ -2,7 +2,6 @@
 
 import json
 import os
-import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.patience import PATIENCE, wait_for
-from peers.root_folder import give_certificate, in_root, make_root
+from peers.mail_server import PORT, await_message, serving
+from peers.root_folder import give_certificate, make_root
 
 DOMAIN = "exim.example"
 USERS = ("erna", "emil", "grey", "jörg")
-PORT = 30025
 EXIM = "usr/sbin/exim4"
 USER, UID = "Debian-exim", 65533  # the name is built in
 SIZE_LIMIT = 300_000
@@ -118,12 +116,7 @@ class Exim:
 
     def await_message(self, user: str, subject: str) -> bytes:
         """The message for `user` with the ASCII words `subject`, once it is filed."""
-        return wait_for(f"{subject!r} for {user}", lambda: self._find(user, subject.encode()))
-
-    def _find(self, user: str, subject: bytes) -> bytes | None:
-        new = self.folder / "var/mail" / user / "new"
-        messages = [path.read_bytes() for path in new.glob("*")]
-        return next((text for text in messages if subject in text), None)
+        return await_message(self.folder / "var/mail" / user, subject)
 
     def verify(self, message: bytes, to: str, records: Mapping[str, str]) -> None:
         """Have it take `message` where DNS has TXT `records`; what it finds is in X-DKIM."""
@@ -164,18 +157,8 @@ def running_exim(folder: Path, address: str, house: tuple[str, int]) -> Iterator
     config = folder / "etc/exim4/exim4.conf"
     config.write_text(CONFIG.format_map(facts))
     config.chmod(0o644)
-    # Nobody answers there; what a machine may have at 127.0.0.1:53 is not to be asked.
-    (folder / "etc/resolv.conf").write_text(f"nameserver {address}\n")
-    command = in_root(folder, f"/{EXIM}", "-bdf", "-q1s", "-oP", "/var/run/exim.pid")
-    output = folder / "output"
-    with output.open("wb") as said:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-    try:
-        wait_for("Exim", lambda: _answers(child, address, output))
+    with serving(folder, address, f"/{EXIM}", "-bdf", "-q1s", "-oP", "/var/run/exim.pid"):
         yield Exim(folder, address)
-    finally:
-        child.terminate()
-        child.wait(PATIENCE)
 
 
 def lay_out(folder: Path) -> None:
@@ -185,12 +168,3 @@ def lay_out(folder: Path) -> None:
         os.chown(folder / name, UID, UID)
     (folder / "etc/exim4").mkdir()
     give_certificate(folder, f"mx.{DOMAIN}", UID)
-
-
-def _answers(child: "subprocess.Popen[bytes]", address: str, output: Path) -> bool:
-    assert child.poll() is None, output.read_text()
-    try:
-        with smtplib.SMTP(address, PORT, timeout=PATIENCE) as session:
-            return session.noop()[0] == 250
-    except OSError:
-        return False

@@ -5,19 +5,16 @@ and breaks off every handshake (its issue 1171).
 """
 
 import os
-import smtplib
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.patience import PATIENCE, wait_for
-from peers.root_folder import give_certificate, in_root, make_root
+from peers.mail_server import PORT, await_message, serving
+from peers.root_folder import give_certificate, make_root
 
 DOMAIN = "opensmtpd.example"
 USERS = ("olga", "otto", "lost")
-PORT = 30025
 PROGRAMS = ("usr/sbin/smtpd", "usr/sbin/smtpctl", "usr/libexec/opensmtpd/mail.maildir")
 UIDS = {"opensmtpd": 65531, "opensmtpq": 65530, "mailbox": 65532}
 SIZE_LIMIT = 300_000
@@ -51,12 +48,7 @@ class OpenSmtpd:
 
     def await_message(self, user: str, subject: str) -> bytes:
         """The message for `user` with the ASCII words `subject`, once it is filed."""
-        return wait_for(f"{subject!r} for {user}", lambda: self._find(user, subject.encode()))
-
-    def _find(self, user: str, subject: bytes) -> bytes | None:
-        new = self.folder / "var/mail" / user / "new"
-        messages = [path.read_bytes() for path in new.glob("*")]
-        return next((text for text in messages if subject in text), None)
+        return await_message(self.folder / "var/mail" / user, subject)
 
     def log(self) -> str:
         """What it says of sessions and messages."""
@@ -75,22 +67,8 @@ def running_opensmtpd(folder: Path, address: str, house: tuple[str, int]) -> Ite
         "house": f"{house[0]}:{house[1]}",
     }
     (folder / "etc/smtpd.conf").write_text(CONFIG.format_map(facts))
-    # Nobody answers there; what a machine may have at 127.0.0.1:53 is not to be asked.
-    (folder / "etc/resolv.conf").write_text(f"nameserver {address}\n")
-    output = folder / "output"
-    with output.open("wb") as said:
-        child = subprocess.Popen(
-            in_root(folder, "/usr/sbin/smtpd", "-d"),
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-        )
-    try:
-        wait_for("OpenSMTPD", lambda: _answers(child, address, output))
+    with serving(folder, address, "/usr/sbin/smtpd", "-d"):
         yield OpenSmtpd(folder, address)
-    finally:
-        child.terminate()
-        child.wait(PATIENCE)
 
 
 def _lay_out(folder: Path) -> None:
@@ -103,12 +81,3 @@ def _lay_out(folder: Path) -> None:
     (folder / "etc/users").write_text(f"mailbox {owner}:{owner}:/var/mail\n")
     (folder / "etc/people").write_text("".join(f"{user}@{DOMAIN} mailbox\n" for user in USERS))
     give_certificate(folder, f"mx.{DOMAIN}", 0)
-
-
-def _answers(child: "subprocess.Popen[bytes]", address: str, output: Path) -> bool:
-    assert child.poll() is None, output.read_text()
-    try:
-        with smtplib.SMTP(address, PORT, timeout=PATIENCE) as session:
-            return session.noop()[0] == 250
-    except OSError:
-        return False

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from peers.mail_server import PORT, await_message, takes_mail
 from peers.patience import PATIENCE, wait_for
 
 DOMAIN = "postfix.example"
 USERS = ("paula", "peter", "jörg")
-PORT = 30025
 NOBODY = 65534  # virtual(8) delivers as this user, never as root
 
 MAIN = """\
@@ -100,12 +100,7 @@ class Postfix:
 
     def await_message(self, user: str, subject: str) -> bytes:
         """The message for `user` with the ASCII words `subject`, once virtual(8) has filed it."""
-        return wait_for(f"{subject!r} for {user}", lambda: self._find(user, subject.encode()))
-
-    def _find(self, user: str, subject: bytes) -> bytes | None:
-        new = self.folder / "mail" / user / "Maildir" / "new"
-        messages = [path.read_bytes() for path in new.glob("*")]
-        return next((text for text in messages if subject in text), None)
+        return await_message(self.folder / "mail" / user / "Maildir", subject)
 
     def log(self) -> str:
         return (self.folder / "log" / "mail.log").read_text(errors="replace")
@@ -118,7 +113,7 @@ def running_postfix(folder: Path, address: str, routes: Mapping[str, str]) -> It
     _write_configuration(folder, address, routes)
     _control(folder, "start")
     try:
-        wait_for("Postfix", lambda: _answers(address))
+        wait_for("Postfix", lambda: takes_mail(address))
         yield Postfix(folder, address)
     finally:
         _control(folder, "stop")
@@ -168,11 +163,3 @@ def _control(folder: Path, action: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     log = folder / "log" / "mail.log"
     assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
-
-
-def _answers(address: str) -> bool:
-    try:
-        with smtplib.SMTP(address, PORT, timeout=PATIENCE) as session:
-            return session.noop()[0] == 250
-    except OSError:
-        return False

@@ -19,7 +19,8 @@ from mailraven.mail.types import TraceId
 from mailraven.ops.errors import OperationError
 from mailraven.ops.ownership import become_owner_of
 from mailraven.queue.spool import Spool
-from mailraven.reports.dmarc_days import Seen, day_of, forget_old, mark_sent, seen_on, sent_on
+from mailraven.reports.day_files import day_of, forget_old, mark_sent, sent_on
+from mailraven.reports.dmarc_days import Seen, seen_on
 from mailraven.senderauth.destinations import Destination, destinations_of, is_permission
 from mailraven.senderauth.feedback import Feedback, to_xml
 from mailraven.senderauth.report_mail import Report, base64_lines, reports_in

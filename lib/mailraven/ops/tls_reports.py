@@ -21,7 +21,7 @@ from mailraven.mail.types import TraceId
 from mailraven.ops.ownership import become_owner_of
 from mailraven.ops.reports import Sent, report_address
 from mailraven.queue.spool import Spool
-from mailraven.reports.dmarc_days import day_of, forget_old, mark_sent, sent_on
+from mailraven.reports.day_files import day_of, forget_old, mark_sent, sent_on
 from mailraven.reports.tls_days import Session, policy_of, sessions_on
 from mailraven.senderauth.report_mail import base64_lines
 from mailraven.senderauth.tls_report import (

@@ -4,19 +4,17 @@
     2026-11-22.sent    the domains whose report of that day has been sent
 
 Sessions are counted in memory and written down now and then, so that a session costs no write; a
-crash costs the count of a minute. A line is one write(2) with O_APPEND; one that a crash cut off
-is passed over. Days are UTC.
+crash costs the count of a minute. Days are UTC.
 """
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from mailraven.reports.dmarc_days import day_of
+from mailraven.reports.day_files import append, day_of, lines
 from mailraven.senderauth.tls_report import PolicyFacts
 
 KINDS_LIMIT = 2000  # kinds of session that are counted in memory
@@ -77,41 +75,21 @@ class TlsLedger:
         counts, self._counts = self._counts, Counter()
         try:
             for day in {day for day, _ in counts}:
-                lines = [_Line(one, n) for (when, one), n in counts.items() if when == day]
-                _append(self._folder, day, b"".join(_encoder.encode(x) + b"\n" for x in lines))
+                found = [_Line(one, n) for (when, one), n in counts.items() if when == day]
+                octets = b"".join(_encoder.encode(one) + b"\n" for one in found)
+                append(self._folder / f"{day}.jsonl", octets)
         except OSError:
             self._counts.update(counts)
             raise
 
 
-def _append(folder: Path, day: date, octets: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{day}.jsonl"
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        os.write(fd, octets)
-    finally:
-        os.close(fd)
-
-
 def sessions_on(folder: Path, day: date) -> dict[str, Counter[Session]]:
     """The sessions of a day by the domain whose policy was followed. Raises OSError."""
     found: dict[str, Counter[Session]] = {}
-    for line in _lines(folder / f"{day}.jsonl"):
+    for line in lines(folder / f"{day}.jsonl", _decoder):
         try:
             domain = policy_of(line.session).policy_domain
         except msgspec.DecodeError:
             continue
         found.setdefault(domain, Counter())[line.session] += line.count
     return found
-
-
-def _lines(path: Path) -> Iterator[_Line]:
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                yield _decoder.decode(line)
-            except msgspec.DecodeError:
-                continue

@@ -3,7 +3,8 @@
 from datetime import date
 from pathlib import Path
 
-from mailraven.reports.dmarc_days import collect, forget_old, mark_sent, seen_on, sent_on
+from mailraven.reports.day_files import forget_old, mark_sent, sent_on
+from mailraven.reports.dmarc_days import collect, seen_on
 from mailraven.senderauth.feedback import Row
 from mailraven.senderauth.results import PublishedPolicy
 
