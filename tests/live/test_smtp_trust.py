@@ -26,6 +26,7 @@ ZONE: dict[tuple[str, str], Records] = {
     ("_dmarc.softer.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
     (OWN, "TXT"): ['"v=spf1 ip4:127.0.0.5 -all"'],
     ("_dmarc.late.example", "TXT"): dns.rcode.SERVFAIL,
+    ("broken.example", "TXT"): dns.rcode.SERVFAIL,
 }
 RULES = """
 [test-quarantine]
@@ -196,6 +197,11 @@ def test_our_own_name_from_outside_counts_against_mail_that_nothing_proves(
     bring(house, source, message, "bob")
     rules = [one["rule"] for one in json.loads(last_record(house))["reasons"]]
     assert [one for one in rules if one.startswith("own-name")] == ([rule] if rule else [])
+
+
+def test_dns_of_strangers_that_fails_is_no_excuse_for_our_own_name(house: Demo) -> None:
+    bring(house, OTHER, mail(f"bob@{DOMAIN}"), "bob", sender="x@broken.example")
+    assert "own-name-unproved" in last_record(house)
 
 
 def test_our_own_name_is_welcome_where_spf_proves_it(house: Demo) -> None:

@@ -213,7 +213,8 @@ class Courier:
                 cannot = Objection(554, "5.6.3", "8-bit content, which that server cannot take")
                 return dict.fromkeys(positions, _objected(cannot, sender.remote))
             forwarder, path = self._pen.forwarder, flight.entry.reverse_path
-            path = forwarder.reverse_path(path, job.via, time.time())
+            if not flight.entry.as_it_came:
+                path = forwarder.reverse_path(path, job.via, time.time())
             envelope = job.envelope(positions, path, utf8="SMTPUTF8" in extensions)
             outcomes = await sender.send(envelope, message)
         except UnsafePath:

@@ -78,6 +78,7 @@ class Transaction:
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
     message_id: str = ""
     hold: str = ""  # why the queue keeps it back
+    as_it_came: bool = False  # who sends it on keeps its reverse-path
     filed: dict[str, str] = field(default_factory=dict)  # accounts, each with the mailbox
 
     def spill_path(self) -> Path:
@@ -327,6 +328,7 @@ class Transaction:
             ret=mail.parameters.ret,
             envid=mail.parameters.envid,
             account=self.origin.account.address if self.origin.account else None,
+            as_it_came=self.as_it_came,
             received_at=self.began,
         )
         try:

@@ -13,6 +13,7 @@ from mailraven.observe import log
 from mailraven.policy.facts import Facts, Listing, Result
 from mailraven.policy.verdict import Reason
 from mailraven.senderauth.author import NO_AUTHOR
+from mailraven.senderauth.lent import proof_of
 from mailraven.senderauth.proved import proved_domain
 from mailraven.senderauth.results import DmarcResult, SenderResults
 
@@ -124,9 +125,12 @@ def _refusal(dmarc: DmarcResult) -> tuple[Reason, ...]:
 def _own_name(transaction: Transaction, results: SenderResults) -> tuple[Reason, ...]:
     """That it says it is from a domain that is served here, and nothing proves it: whoever writes
     from there logs in, or its SPF names the host. What could not be looked up is no evidence."""
-    author, words = results.author, (results.spf.word, results.dmarc.word, results.dkim_word)
-    is_decided = "temperror" not in words and not (results.arc.trusted and results.arc.dmarc_passed)
-    if not author or not is_decided or results.dmarc.disposition != "none":
+    author, dmarc = results.author, results.dmarc
+    if not author or dmarc.word == "temperror" or dmarc.disposition != "none":
+        return ()
+    if proof_of((author,), author, results) == "unknown":
+        return ()
+    if results.arc.trusted and results.arc.dmarc_passed:
         return ()
     if proved_domain(results) or not transaction.house.directory.is_local_domain(author):
         return ()

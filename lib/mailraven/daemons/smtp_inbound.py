@@ -29,6 +29,7 @@ from mailraven.daemons.smtp_facts import (
 )
 from mailraven.daemons.smtp_filtered import adopt, discard, file_filtered, filters_of, letter_of
 from mailraven.daemons.smtp_learned import taught_by
+from mailraven.daemons.smtp_lent import onward
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_milters import Filtered, Filters
 from mailraven.daemons.smtp_past import demand_patience, with_reputation
@@ -124,7 +125,9 @@ class Visitor:
         failure: Failure | None = UNDONE
         try:
             _refuse_if_all_do(judgement)
-            shares = shares_of(transaction, judgement)
+            way = onward(transaction, source.header, judgement.results)
+            transaction.as_it_came = way.as_it_came
+            shares = shares_of(transaction, judgement, is_sent_on=way.is_sent)
             await file_filtered(transaction, shares, path or source.beginning, filtered)
             failure = None
             self.checks.returned.note(transaction, source.beginning, judgement.results)
@@ -245,7 +248,9 @@ def each(whole: list[Routed]) -> list[Routed]:
     return list(found.values())
 
 
-def shares_of(transaction: Transaction, judgement: Judgement) -> list[Share]:
+def shares_of(
+    transaction: Transaction, judgement: Judgement, *, is_sent_on: bool = True
+) -> list[Share]:
     """Who gets the message alike. What is spam is not sent on to others where an account here
     keeps it; for an address that only sends on, it goes on, marked."""
     outcomes, before = judgement.outcomes, b""
@@ -257,7 +262,7 @@ def shares_of(transaction: Transaction, judgement: Judgement) -> list[Share]:
     is_whole = True
     for one in outcomes:
         is_spam, is_local = one.action != "accept", bool(one.routed.accounts)
-        if is_spam and not is_local and one.routed.path in kept:
+        if not is_local and (not is_sent_on or (is_spam and one.routed.path in kept)):
             is_whole = False
             continue
         marks = before + spam_fields(replace(one.verdict, action=one.action), one.thresholds)

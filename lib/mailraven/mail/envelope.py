@@ -35,4 +35,5 @@ class Envelope:
     ret: str | None = None  # FULL or HDRS. RFC 3461 §4.3
     envid: str | None = None  # decoded from xtext. RFC 3461 §4.4
     account: str | None = None  # the submitter's address; None for mail from strangers
+    as_it_came: bool = False  # its reverse-path is kept, though an alias sends it on
     received_at: float = field(default=0.0)  # Unix seconds

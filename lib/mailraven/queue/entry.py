@@ -97,6 +97,7 @@ class QueueEntry:
     ret: str | None = None
     envid: str | None = None
     account: str | None = None
+    as_it_came: bool = False  # no alias makes its reverse-path one of ours
     attempts: int = 0
     delay_noticed: bool = False
     hold: str = ""
@@ -135,6 +136,7 @@ def new_entry(queue_id: QueueId, envelope: Envelope, size: int, content: Content
         ret=envelope.ret,
         envid=envelope.envid,
         account=envelope.account,
+        as_it_came=envelope.as_it_came,
     )
 
 
