@@ -13,31 +13,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mailraven.mail.address import normalise_domain
 from mailraven.mail.errors import ConfigError
 from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.queue.dkim_sign import (
     BodyHash,
+    Fields,
     KeyRing,
     SigningKey,
-    body_hash,
+    fields_of,
     signatures,
     signing_domain,
 )
 from mailraven.queue.dsn import header_block
 from mailraven.queue.entry import QueueEntry
+from mailraven.senderauth.body_hash import relaxed_hash
 
 HEADER_LIMIT = 1 << 20  # octets of a header that is signed
 HEADER_END = b"\r\n\r\n"
 SLICE = 1 << 18  # octets of a body in memory at a time
 KNOWN_SECONDS = 60.0  # a key that has gone since signs nothing for longer
 KNOWN_LIMIT = 200  # messages whose signatures are kept: one for many goes out in many jobs
+LOOK_SECONDS = 1.0  # between looks at the keys of a domain: each is half a dozen system calls
+LOOKED_LIMIT = 1000  # domains
 
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
     fields: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    keys: tuple[SigningKey, ...]
     at: float
 
 
@@ -48,6 +57,7 @@ class Signatory:
         self._ring = KeyRing(domains)
         self._is_local = is_local
         self._known: OrderedDict[QueueId, _Signed] = OrderedDict()
+        self._looked: dict[str, _Looked] = {}
 
     async def sign(self, entry: QueueEntry, path: Path) -> bytes:
         """The DKIM-Signature fields to put before the message; b"" when it is not ours to sign.
@@ -81,29 +91,41 @@ class Signatory:
 
     def sign_octets(self, entry: QueueEntry, message: bytes) -> bytes:
         """The same for a message that is not sent as it stands in the spool."""
+        if entry.account is None or HEADER_END not in message:
+            return b""
         header = header_block(message)
-        is_ours = entry.account is not None and HEADER_END in message
-        keys = self._keys(header) if is_ours else ()
+        fields = fields_of(header)
+        keys = self._keys(fields)
         if not keys:
             return b""
-        hashed = body_hash([message[len(header) + 2 :]])
-        return signatures(header, hashed, keys, int(time.time()))
+        hashed = relaxed_hash(message[len(header) + 2 :])
+        return signatures(fields, hashed, keys, int(time.time()))
 
     def _make(self, path: Path) -> bytes:
         with path.open("rb") as file:
             start = _read_header(file)
             header = header_block(start)
-            keys = self._keys(header)
+            fields = fields_of(header)
+            keys = self._keys(fields)
             if not keys:
                 return b""
             body = BodyHash()
             body.update(start[len(header) + 2 :])
             while piece := file.read(SLICE):
                 body.update(piece)
-        return signatures(header, body.digest(), keys, int(time.time()))
+        return signatures(fields, body.digest(), keys, int(time.time()))
 
-    def _keys(self, header: bytes) -> tuple[SigningKey, ...]:
-        domain = normalise_domain(signing_domain(header) or "")
+    def _keys(self, fields: Fields) -> tuple[SigningKey, ...]:
+        """The keys that sign a message with that header, as they were a moment ago."""
+        domain = signing_domain(fields)
+        looked, now = self._looked.get(domain), time.monotonic()
+        if looked is None or now - looked.at >= LOOK_SECONDS:
+            if len(self._looked) >= LOOKED_LIMIT:
+                self._looked.clear()
+            looked = self._looked[domain] = _Looked(self._look_for_keys(domain), now)
+        return looked.keys
+
+    def _look_for_keys(self, domain: str) -> tuple[SigningKey, ...]:
         if not domain or not self._is_local(domain):
             return ()
         try:

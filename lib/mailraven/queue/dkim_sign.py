@@ -1,6 +1,6 @@
 """DKIM signatures of a domain's own mail: every active selector signs (RFC 6376, RFC 8463).
 
-dkimpy canonicalises, `cryptography` does RSA and Ed25519. Canonicalisation is relaxed/relaxed: it
+`cryptography` does RSA and Ed25519. Canonicalisation is relaxed/relaxed: it
 survives the servers that touch blanks. A key is domains/NAME/dkim/SELECTOR.pem (PKCS #8, not
 encrypted); SELECTOR.toml beside it may say `active = false`, which keeps it published, but unused.
 The body goes through in slices, so a large message never is in memory.
@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from dkim.canonicalization import Relaxed
 
+from mailraven.mail.address import normalise_domain
 from mailraven.mail.address_list import parse_address_list
 from mailraven.mail.errors import ConfigError
 from mailraven.senderauth.body_hash import BodyHashes, Wanted
@@ -60,8 +60,16 @@ SIGNED = (
     b"autocrypt",
 )
 
+_NAMES = OVERSIGNED + SIGNED
+
+Fields = dict[bytes, list[bytes]]
+"""Fields by name in lower case: from the top what stands behind each colon, folded, with its CRLF.
+"""
+
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*\r\n)", re.MULTILINE)
+_BLANKS = re.compile(rb"[ \t]+")
 _RELAXED = Wanted(relaxed=True)
+_PADDING, _SHA256 = PKCS1v15(), hashes.SHA256()
 _FOLD = 72  # columns of a folded signature
 
 
@@ -81,7 +89,7 @@ class SigningKey:
     def sign(self, canonical_header: bytes) -> bytes:
         """The octets of the b= tag. RFC 8463 §3: Ed25519 signs the SHA-256 hash."""
         if isinstance(self.key, RSAPrivateKey):
-            return self.key.sign(canonical_header, PKCS1v15(), hashes.SHA256())
+            return self.key.sign(canonical_header, _PADDING, _SHA256)
         return self.key.sign(hashlib.sha256(canonical_header).digest())
 
 
@@ -149,19 +157,27 @@ def _stamps(paths: tuple[str, ...]) -> tuple[int, ...]:
         return ()
 
 
-def signing_domain(header_block: bytes) -> str | None:
-    """The domain that must sign for DMARC alignment: that of the one author, in lower case.
+def fields_of(header_block: bytes) -> Fields:
+    """The fields of a header, which ends with the CRLF of its last one."""
+    fields: Fields = {}
+    for name, value in _FIELD.findall(header_block):
+        fields.setdefault(name.lower(), []).append(value)
+    return fields
 
-    None when there is no From, several, or authors of several domains. RFC 7489 §6.6.1
+
+def signing_domain(fields: Fields) -> str:
+    """The domain that must sign for DMARC alignment: that of the one author, as A-labels.
+
+    "" when there is no From, several, or authors of several domains. RFC 7489 §6.6.1
     """
-    fields = [match[2] for match in _FIELD.finditer(header_block) if match[1].lower() == b"from"]
-    return _one_domain(fields[0]) if len(fields) == 1 else None
+    authors = fields.get(b"from", ())
+    return _one_domain(authors[0]) if len(authors) == 1 else ""
 
 
 @lru_cache(maxsize=1024)  # parsing takes a quarter of a millisecond, and few people write a lot
-def _one_domain(authors: bytes) -> str | None:
+def _one_domain(authors: bytes) -> str:
     hosts = {one.host.lower() for one in parse_address_list(authors) if one.host}
-    return hosts.pop().decode("utf-8", "replace") if len(hosts) == 1 else None
+    return normalise_domain(hosts.pop().decode("utf-8", "replace")) if len(hosts) == 1 else ""
 
 
 class BodyHash:
@@ -180,37 +196,40 @@ class BodyHash:
         return self._hashes.digest(_RELAXED)
 
 
-def body_hash(pieces: Iterable[bytes]) -> bytes:
-    """The body hash of a body in pieces."""
-    running = BodyHash()
-    for piece in pieces:
-        running.update(piece)
-    return running.digest()
-
-
-def signatures(
-    header_block: bytes, hash_of_body: bytes, keys: Iterable[SigningKey], now: int
-) -> bytes:
+def signatures(fields: Fields, hash_of_body: bytes, keys: Iterable[SigningKey], now: int) -> bytes:
     """A DKIM-Signature field by each key, to be put before the header; `now` is in Unix seconds.
 
-    `header_block` ends with the CRLF of its last field. It is canonicalised once for all keys.
+    The header is canonicalised once for all keys.
     """
-    values: dict[bytes, list[tuple[bytes, bytes]]] = {}
-    for match in _FIELD.finditer(header_block):
-        values.setdefault(match[1].lower(), []).append((match[1], match[2]))
-    names = _names_to_sign(values)
-    # The last of a name is the first that is signed. RFC 6376 §5.4.2
-    selected = [values[name].pop() for name in names if values.get(name)]
-    canonical = b"".join([b"%s:%s" % field for field in Relaxed.canonicalize_headers(selected)])
+    counts = tuple([len(fields.get(name, ())) for name in _NAMES])
+    names = _names_to_sign(counts)
+    canonical = b"".join(_selected(fields, counts))
     return b"".join([_signature(key, canonical, names, hash_of_body, now) for key in keys])
 
 
-def _names_to_sign(present: Mapping[bytes, Sized]) -> tuple[bytes, ...]:
+def _selected(fields: Fields, counts: tuple[int, ...]) -> Iterator[bytes]:
+    """What is signed of the header: of one name the last first. RFC 6376 §5.4.2"""
+    for name, count in zip(_NAMES, counts, strict=True):
+        if count == 1:
+            yield _canonical(name, fields[name][0])
+        elif count:
+            yield from (_canonical(name, value) for value in reversed(fields[name]))
+
+
+def _canonical(name: bytes, value: bytes) -> bytes:
+    """A field with a lower-case name, relaxed. RFC 6376 §3.4.2"""
+    value = value.replace(b"\r\n", b"")
+    if b"  " in value or b"\t" in value:
+        value = _BLANKS.sub(b" ", value)
+    return b"%s:%s\r\n" % (name, value.strip(b" "))
+
+
+@lru_cache(maxsize=1024)  # most mail has the same fields
+def _names_to_sign(counts: tuple[int, ...]) -> tuple[bytes, ...]:
+    """The h= of a header that has so many of each of _NAMES."""
     names: list[bytes] = []
-    for name in OVERSIGNED:
-        names += [name] * (len(present.get(name, ())) + 1)
-    for name in SIGNED:
-        names += [name] * len(present.get(name, ()))
+    for name, count in zip(_NAMES, counts, strict=True):
+        names += [name] * (count + (name in OVERSIGNED))
     return tuple(names)
 
 
@@ -266,10 +285,8 @@ def _form(algorithm: bytes, domain: str, selector: str, names: tuple[bytes, ...]
         b"b=",
     ]
     value = _folded(tags)
-    ((name, own),) = Relaxed.canonicalize_headers([(b"DKIM-Signature", value)])
-    return _Form(
-        _Blank.cut(b"DKIM-Signature:" + value), _Blank.cut(b"%s:%s" % (name, own.rstrip()))
-    )
+    own = _canonical(b"dkim-signature", value).removesuffix(b"\r\n")
+    return _Form(_Blank.cut(b"DKIM-Signature:" + value), _Blank.cut(own))
 
 
 def _folded(tags: list[bytes]) -> bytes:

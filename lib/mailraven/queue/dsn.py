@@ -264,5 +264,5 @@ def _wrapped(line: str, indent: str) -> str:
 
 def header_block(start: bytes) -> bytes:
     """The header at the `start` of a message, with the CRLF of its last field."""
-    found = re.search(rb"\A\r\n|\r\n\r\n", start)
-    return start if found is None else start[: found.start() + 2]
+    end = 0 if start.startswith(b"\r\n") else start.find(b"\r\n\r\n")
+    return start if end < 0 else start[: end + 2]

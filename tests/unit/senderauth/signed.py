@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailraven.mail.headers import split_message
-from mailraven.queue.dkim_sign import SigningKey, body_hash, signatures
+from mailraven.queue.dkim_sign import SigningKey, fields_of, signatures
 from mailraven.senderauth import arc, dkim
-from mailraven.senderauth.body_hash import BodyHashes, Wanted, body_hashes
+from mailraven.senderauth.body_hash import BodyHashes, Wanted, body_hashes, relaxed_hash
 from mailraven.senderauth.header_fields import Header
 from mailraven.senderauth.results import ArcResult, DkimResult
 from mailraven.senderauth.signature import Signature
@@ -55,7 +55,7 @@ def sign(message: bytes = MESSAGE, *keys: SigningKey, now: int = NOW) -> bytes:
     """`message` signed as queued signs."""
     header, body_start = split_message(message)
     used = keys or (SigningKey("example.org", "s1", rsa_key()),)
-    return signatures(header, body_hash([message[body_start:]]), used, now) + message
+    return signatures(fields_of(header), relaxed_hash(message[body_start:]), used, now) + message
 
 
 def sign_by_dkimpy(
