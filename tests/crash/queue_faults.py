@@ -7,9 +7,10 @@ Mounts a small tmpfs over /mnt (nobody else sees it) and prints nothing unless s
 
 import asyncio
 import subprocess
+from collections import Counter
 from pathlib import Path
 
-from mailraven.daemons import queued
+from mailraven.daemons import unsettled
 from mailraven.queue.srs_secrets import ensure_secret
 from servers.queue_house import MESSAGE, QueueHouse
 from servers.smtp_server import SmtpServer
@@ -42,7 +43,6 @@ def fill() -> None:
 
 
 async def story() -> None:
-    queued.DISK_RETRY = 0.2
     async with SmtpServer(judge=judge) as server:
         queue = QueueHouse(DISK / "house", SETTINGS.format(port=server.port))
         ensure_secret(queue.service.config.paths.srs_secrets)  # as the first start has done
@@ -63,6 +63,42 @@ async def story() -> None:
     assert all(one.data == b"".join(CONTENT) for one in server.received if b"<>" not in one.mail)
 
 
+async def story_of_others() -> None:
+    """What cannot be written down keeps no session and no slot."""
+    settings = SETTINGS + "concurrency = 1\ndestination_concurrency = 1\n"
+    async with SmtpServer(judge=judge) as server:
+        queue = QueueHouse(DISK / "other", settings.format(port=server.port))
+        ensure_secret(queue.service.config.paths.srs_secrets)
+        mixed = [
+            queue.submit(TAKEN, PUT_OFF, sender=f"{name}@ours.example", content=CONTENT)
+            for name in ("a", "b", "c")
+        ]
+        alone = queue.submit(PUT_OFF, sender="d@ours.example", content=CONTENT)
+        fill()
+        async with queue:
+            await queue.until(lambda: tries(server) >= Counter("abcdd"))
+            assert tries(server) & Counter("aabbcc") == Counter("abc"), "asked again"
+            await queue.until(lambda: facts(queue)["unsettled"] == 3)
+            active = {listed.id for listed in queue.spool.entries("active")}
+            assert active - {alone} == set(mixed)
+            FILLER.unlink()
+            await queue.empty()
+            assert facts(queue)["unsettled"] == 0
+    got = Counter(line for one in server.received for line in one.rcpt)
+    assert sorted(got.values()) == [3, 4], "once each"
+
+
+def tries(server: SmtpServer) -> Counter[str]:
+    """How often each of the senders came."""
+    lines = (line for line in server.commands if line.startswith(b"MAIL FROM:<"))
+    return Counter(line[11:12].decode() for line in lines)
+
+
+def facts(queue: QueueHouse) -> dict[str, object]:
+    assert queue.service.facts is not None
+    return queue.service.facts()
+
+
 def answered(server: SmtpServer) -> set[bytes]:
     names = (b"taken", b"refused", b"later")
     return {name for name in names for line in server.commands if name in line}
@@ -79,4 +115,6 @@ def reports(server: SmtpServer) -> int:
 
 
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", DISK], check=True)
+unsettled.DISK_RETRY = 0.2
 asyncio.run(story())
+asyncio.run(story_of_others())

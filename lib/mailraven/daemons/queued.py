@@ -24,8 +24,9 @@ from mailraven.daemons.orders import Level
 from mailraven.daemons.removal import Remover, needs_no_word
 from mailraven.daemons.selftest_routes import SelftestRoutes
 from mailraven.daemons.service import DaemonSpec, Service, set_level
-from mailraven.daemons.settling import log_attempt, settle
+from mailraven.daemons.settling import is_put_off, log_attempt, settle
 from mailraven.daemons.tls_guard import Guard
+from mailraven.daemons.unsettled import Unsettled
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
@@ -84,6 +85,7 @@ class Queue:
         self._holder = Holder(self._spool, self._agenda)
         self._remover = Remover(self._spool, self._removed)
         self._settling: set[asyncio.Task[None]] = set()
+        self._unsettled = Unsettled(self._is_settled)
         self._directory = Directory(config.paths.domains, config.paths.mail)
         self._suppressed = SuppressionList(config.paths.spool)
         self.selftests = SelftestRoutes()
@@ -234,9 +236,10 @@ class Queue:
             self._wake.set()
         try:
             is_last = await job.flight.heard(attempts)
-        except (OSError, EntryGone) as error:
-            log.event("save-failed", level="error", queue_id=job.flight.entry.id, error=str(error))
-            return
+        except OSError as error:
+            return self._unsettled.complain("save-failed", job.flight.entry.id, error)
+        except EntryGone:
+            return log.event("entry-gone", level="warn", queue_id=job.flight.entry.id)
         if is_last and needs_no_word(job.flight.entry):
             self._remover.remove(job.flight)
         elif is_last:
@@ -262,26 +265,33 @@ class Queue:
         task.add_done_callback(self._settling.discard)
 
     async def _settle(self, flight: Flight) -> None:
-        """Make the outcome durable, however long the disk is full; then the entry is free again."""
-        id = flight.entry.id
-        while True:
-            try:
-                conclusion = await asyncio.to_thread(settle, flight, self._service.config)
-                break
-            except OSError as error:
-                log.event("settle-failed", level="error", queue_id=id, error=str(error))
-                await asyncio.sleep(DISK_RETRY)
-            except EntryGone:
-                log.event("entry-gone", level="warn", queue_id=id)
-                return self._forget(id)
-            except Exception:
-                log.exception("bug", queue_id=id)
-                return self._put_aside(id)
+        """Make the outcome durable; if the disk is full, later, and nobody waits for that."""
+        if not await self._is_settled(flight):
+            self._unsettled.add(flight)
+
+    async def _is_settled(self, flight: Flight) -> bool:
+        """Make the outcome durable, then the entry is free again; False while there is no room."""
+        id, config = flight.entry.id, self._service.config
+        try:
+            is_finished = (await asyncio.to_thread(settle, flight, config)).is_finished
+        except OSError as error:
+            self._unsettled.complain("settle-failed", id, error)
+            if not await asyncio.to_thread(is_put_off, flight, config):
+                return False
+            is_finished = False
+        except EntryGone:
+            log.event("entry-gone", level="warn", queue_id=id)
+            is_finished = True
+        except Exception:
+            log.exception("bug", queue_id=id)
+            self._put_aside(id)
+            return True
         self._forget(id)
-        if not conclusion.is_finished:
+        if not is_finished:
             # As it is by now: what others did to it since it waits was taken for our own doing.
             self._arrivals.look_at(self._spool.folder("deferred"), id)
             self._wake.set()
+        return True
 
     def _put_aside(self, id: QueueId) -> None:
         """A message that we cannot handle waits for a person, and stands in nobody's way."""
@@ -307,6 +317,7 @@ class Queue:
             "waiting": len(self._agenda),
             "in_line": self._agenda.in_line(),
             "active": len(self._flights),
+            "unsettled": len(self._unsettled),
             **self._dispatcher.facts(),
             **self.couriers.facts(),
             **self._means.guard.facts(),
@@ -342,6 +353,7 @@ class Queue:
         await self._dispatcher.close(GRACE)
         self.couriers.close()
         await asyncio.to_thread(self._remover.close)
+        await self._unsettled.close()
         with suppress(OSError):
             await asyncio.to_thread(self._ledger.flush)
 

@@ -46,17 +46,37 @@ def settle(flight: Flight, config: Config) -> Conclusion:
     gets a report for every try to settle.
     """
     bounces = sum(map(_is_bounce, flight.entry.recipients))
-    _suppress(flight.entry, config)
+    entry = flight.entry
     conclusion = conclude(flight.entry, schedule_of(config), time.time(), random.random())  # noqa: S311  # jitter
     if conclusion.is_finished:
         _report(flight, conclusion, config)
+        _suppress(entry, config)
         flight.spool.remove(flight.entry.id, "active")
     else:
         with flight.spool.deferring(conclusion.entry):
             _report(flight, conclusion, config)
+            _suppress(entry, config)
     fulfil_wish(flight)
     _count_bounces(flight.entry, bounces, config)
     return conclusion
+
+
+def is_put_off(flight: Flight, config: Config) -> bool:
+    """Let a message wait as it was before the attempt, which takes no room on the disk; False when
+    there is more to write down than that nobody has got it yet. Synchronous."""
+    entry, now = flight.entry, time.time()
+    try:
+        known = flight.spool.load(entry.id)
+        if len(entry.pending) < len(known.pending) or entry.delay_noticed != known.delay_noticed:
+            return False
+        later = conclude(entry, schedule_of(config), now, random.random()).entry.next_try  # noqa: S311
+        due = max(later.timestamp(), now + float(config.queue.first_retry))
+        if not flight.spool.put_off(entry.id, due):
+            return False
+    except (OSError, BrokenEntry):
+        return False
+    fulfil_wish(flight)
+    return True
 
 
 def _is_bounce(one: QueuedRecipient) -> bool:

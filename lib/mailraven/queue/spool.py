@@ -199,6 +199,11 @@ class Spool:
         with self.deferring(entry):
             pass
 
+    def put_off(self, id: QueueId, due: float) -> bool:
+        """Let an entry wait with the text that it has; False when it is not in active/."""
+        os.utime(f"{self._root}/active/{id}", (due, due))
+        return self._move(id, "active", "deferred")
+
     def _write_aside(self, entry: QueueEntry) -> Path:
         aside = self.root / "active" / f".{entry.id}~"
         self._forget(aside)  # of one who was killed
