@@ -106,7 +106,10 @@ class Courier:
             if sender is not None:
                 sender.close()
             raise
-        return Delivered(attempts, sender if sender is not None and sender.is_usable else None)
+        if sender is not None and not sender.is_usable:
+            sender.close()  # a server that stays on the line would keep our end of it, too
+            sender = None
+        return Delivered(attempts, sender)
 
     async def _sessions(
         self, hop: NextHop, used: SmtpSender | None
