@@ -1,7 +1,8 @@
 """MTA-STS policies of the domains that we send to: found, fetched, kept. RFC 8461 §3, §5
 
 A policy that is kept holds until its time is over, whatever DNS and web server say meanwhile: an
-attacker can take away the announcement, not the memory (§10.2).
+attacker can take away the announcement, not the memory (§10.2). That is on disk, and of all our
+processes: what one of them has fetched binds the others.
 """
 
 import asyncio
@@ -23,7 +24,6 @@ from mailraven.smtp.mta_sts import POLICY_LIMIT, parse_policy, policy_id
 PATH = "/.well-known/mta-sts.txt"  # RFC 8461 §3.3
 TIMEOUT = 20.0  # seconds for a fetch; mail to the domain waits for it
 RETRY = 300.0  # seconds until a policy that could not be fetched is fetched again. RFC 8461 §3.3
-REFRESH = 86_400.0  # seconds after which a policy is fetched again. RFC 8461 §10.2
 DOMAINS_LIMIT = 10_000  # domains that are remembered
 
 Report = Callable[[str, str, str], None]  # domain, result type of RFC 8460 §4.3, why
@@ -45,7 +45,7 @@ class StsPolicies:
         self._port = config.queue.policy_port
         self._context = web_context(config.tls.ca)
         self._report = report
-        self._known: OrderedDict[str, Kept | None] = OrderedDict()
+        self._known: OrderedDict[str, Kept] = OrderedDict()
         self._failed: OrderedDict[str, _Failure] = OrderedDict()
         self._fetching: dict[str, asyncio.Task[None]] = {}
 
@@ -55,23 +55,27 @@ class StsPolicies:
             return None
         kept = self._kept(domain)
         id = await self._announced(domain)
-        if id is not None and (kept is None or kept.id != id):
+        if id is not None and (kept := self._kept(domain, id)) is None:
             await self._fetch(domain, id)
             kept = self._kept(domain)
-        elif kept is not None and time.time() - kept.fetched > REFRESH:
+        elif kept is not None and kept.is_old(time.time()):
             self._begin_fetch(domain, kept.id)  # nobody waits: what we have still holds
         return kept
 
-    def _kept(self, domain: str) -> Kept | None:
-        """What is remembered, or lies on disk."""
-        if domain not in self._known:
-            self._remember(domain, sts_cache.load(self._folder, domain))
-        self._known.move_to_end(domain)
-        kept = self._known[domain]
-        return kept if kept is not None and kept.holds(time.time()) else None
+    def _kept(self, domain: str, id: str = "") -> Kept | None:
+        """What binds us, of that id alone if there is one: as it is remembered, or on disk, where
+        another process may have put something newer."""
+        kept, now = self._known.get(domain), time.time()
+        if kept is None or kept.is_old(now) or id not in ("", kept.id):
+            found = sts_cache.load(self._folder, domain)
+            if found is not None and (kept is None or found.fetched >= kept.fetched):
+                self._remember(domain, kept := found)
+        is_meant = kept is not None and kept.holds(now) and id in ("", kept.id)
+        return kept if is_meant else None
 
-    def _remember(self, domain: str, kept: Kept | None) -> None:
+    def _remember(self, domain: str, kept: Kept) -> None:
         self._known[domain] = kept
+        self._known.move_to_end(domain)
         if len(self._known) > DOMAINS_LIMIT:
             self._known.popitem(last=False)
 
@@ -126,7 +130,7 @@ class StsPolicies:
             raise FetchFailed(f"HTTP status {answer.status}")
         if answer.media_type not in ("text/plain", ""):  # RFC 8461 §3.2
             raise FetchFailed("the answer is not text/plain")
-        return Kept(id, time.time(), parse_policy(answer.content))
+        return Kept(id, time.time() // 1, parse_policy(answer.content))  # as it is kept
 
     def _give_up(self, domain: str, id: str, error: FetchFailed | ValueError) -> None:
         self._failed[domain] = _Failure(id, time.monotonic(), str(error))
@@ -149,11 +153,11 @@ class StsPolicies:
         self._report(domain, result, str(error))
 
     async def refresh(self) -> None:
-        """Fetch again what is a day old, forget what is over: to be called now and then."""
+        """Fetch again what is old, forget what is over: to be called now and then."""
         for domain in await asyncio.to_thread(lambda: list(sts_cache.domains(self._folder))):
             kept = self._kept(domain)
             if kept is None:
                 self._known.pop(domain, None)
                 await asyncio.to_thread(sts_cache.forget, self._folder, domain)
-            elif time.time() - kept.fetched > REFRESH:
+            elif kept.is_old(time.time()):
                 await self._fetch(domain, await self._announced(domain) or kept.id)

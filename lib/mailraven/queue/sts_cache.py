@@ -16,6 +16,8 @@ from pathlib import Path
 from mailraven.files.atomic import write_atomically
 from mailraven.smtp.mta_sts import POLICY_LIMIT, StsPolicy, parse_policy, policy_text
 
+REFRESH = 86_400.0  # seconds after which a policy is fetched again. RFC 8461 §10.2
+
 _HEAD = re.compile(rb"id: ([A-Za-z0-9]{1,32})\nfetched: ([0-9]{1,12})\n\n")
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,126}")
 
@@ -31,6 +33,10 @@ class Kept:
     def holds(self, now: float) -> bool:
         """Whether it still binds us. A clock that went back makes no policy eternal."""
         return self.fetched - 86_400 <= now < self.fetched + self.policy.max_age
+
+    def is_old(self, now: float) -> bool:
+        """Whether to fetch it again: in time, for one that is over binds nobody."""
+        return now - self.fetched > min(REFRESH, self.policy.max_age / 2)
 
 
 def is_domain(name: str) -> bool:
