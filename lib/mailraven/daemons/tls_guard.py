@@ -122,13 +122,20 @@ class Guard:
         return ()
 
     async def _secure_names(self, host: str) -> list[str]:
-        """Names of a host whose address is signed: others' name servers may fail for TLSA."""
+        """Names of a host whose address is signed: others' name servers may fail for TLSA.
+
+        Raises LookupFailed where no address was heard of: it may be a signed one.
+        """
         found = await asyncio.gather(
             self._resolver.ask(host, "AAAA"), self._resolver.ask(host, "A"), return_exceptions=True
         )
+        heard = [one for one in found if not isinstance(one, BaseException) and one.records]
+        failed = [one for one in found if isinstance(one, LookupFailed)]
+        if failed and not heard:
+            raise failed[0]
         names: dict[str, None] = {}
-        for answer in found:
-            if not isinstance(answer, BaseException) and answer.authenticated and answer.records:
+        for answer in heard:
+            if answer.authenticated:
                 names[(answer.name or host).lower()] = None
                 names[host.lower()] = None
         return list(names)
