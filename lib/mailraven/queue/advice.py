@@ -62,6 +62,12 @@ _OWN = _rules(
             " `mailraven config check` says which. Its mail waits until one of the two is right.",
         ),
         (
+            r"the way that is configured, has no address",
+            "queue.routes, queue.smarthost or queue.smarthosts names a host that the DNS has no"
+            " address of, or our name servers are wrong (dns.resolvers). Its mail waits until that"
+            " is mended.",
+        ),
+        (
             r"queue\.families says",
             "Their host has no address of the family that queue.families allows for that domain.",
         ),

@@ -188,7 +188,7 @@ async def hops(
 
     Hosts of one preference come in any order (RFC 5321 §5.1), which `shuffle` makes. Raises, if
     there was not a single address: PermanentError, or TemporaryError, also where the only addresses
-    are of the family that `hop` leaves out.
+    are of the family that `hop` leaves out, and for a host that our configuration names.
     """
     if address := _address(hop.host):
         yield Hop(hop.host, address, hop.port)
@@ -211,11 +211,16 @@ async def hops(
                 return
             count += 1
             yield Hop(host, address, hop.port)
-    if count:
-        return
+    if not count:
+        raise _no_address(hop, failure)
+
+
+def _no_address(hop: NextHop, failure: str) -> PermanentError | TemporaryError:
+    if not failure and hop.kind == "host":  # our configuration is wrong, not the address
+        failure = f"4.3.5 {hop.host}, the way that is configured, has no address"
     if failure:
-        raise TemporaryError(451, failure)
-    raise PermanentError(550, f"5.4.4 no mail host of {hop.host} has an address")
+        return TemporaryError(451, failure)
+    return PermanentError(550, f"5.4.4 no mail host of {hop.host} has an address")
 
 
 async def _mx_hosts(

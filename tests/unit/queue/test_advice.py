@@ -48,6 +48,10 @@ def theirs(text: str, stage: str = "RCPT TO") -> Answer:
         (own("suppression", "5.1.1", "this address is suppressed"), "suppression remove"),
         (own("routing", "4.3.5", "queue.smarthosts has no offce"), "config check"),
         (own("dns", "4.4.4", "mx.x has no address for us: queue.families says ipv6"), "family"),
+        (
+            own("dns", "4.3.5", "smart.example, the way that is configured, has no address"),
+            "queue.smarthost",
+        ),
         (own("AUTH", "4.3.5", "the password for smart.example cannot be read"), "password_file"),
         (own("AUTH", "4.4.2", "it cannot prove that it knows the password (AUTH)"), "host that we"),
         (own("connect", "4.4.1", "cannot assign requested address (from 192.0.2.1)"), "no way"),

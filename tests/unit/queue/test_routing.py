@@ -121,6 +121,14 @@ def test_what_cannot_be_known_fails_for_now(domain: str) -> None:
     assert (error.value.code, error.value.text.split()[0]) == (451, "4.4.3")
 
 
+@pytest.mark.parametrize("host", ["missing.example", "nothing.example", "a..b"])
+def test_host_of_our_own_configuration_that_is_not_found_loses_no_mail(host: str) -> None:
+    """It is our mistake, or that of our name servers: nobody's address is wrong."""
+    with pytest.raises(TemporaryError) as error:
+        found(host, "host")
+    assert error.value.text.startswith("4.3.5 ")
+
+
 def test_answers_are_cached_even_negative_ones() -> None:
     async def twice(resolver: Resolver) -> None:
         for _ in range(2):
