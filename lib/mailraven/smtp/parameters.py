@@ -17,6 +17,7 @@ PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=\x7f][^\x00
 XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")  # RFC 3461 §4
 UTF8_XTEXT = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-F]{2}|\\x\{[0-9A-F]{2,6}\})*+")
 HEX_OCTET = re.compile(r"\+([0-9A-F]{2})")
+HEX_POINT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+")
 NOTIFY_WORDS = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
@@ -148,13 +149,24 @@ def _refuse_value(keyword: str, value: str) -> None:
 
 
 def decode_xtext(value: str, grammar: re.Pattern[str], keyword: str) -> str:
-    """`value` with its +XX decoded; printable only, as it ends up in headers. RFC 3461 §4"""
+    """`value` with its +XX and \\x{XX} decoded; printable only, as it ends up in headers.
+
+    RFC 3461 §4, RFC 6533 §3
+    """
     if not grammar.fullmatch(value):
         raise PeerError(f"501 5.5.4 {keyword} is not xtext")
     text = HEX_OCTET.sub(lambda octet: chr(int(octet[1], 16)), value)
+    if grammar is UTF8_XTEXT:
+        text = HEX_POINT.sub(_character, text)
     if not text.isprintable():
         raise PeerError(f"501 5.5.4 {keyword} must be printable")
     return text
+
+
+def _character(found: re.Match[str]) -> str:
+    """What is no character at all is not printable either."""
+    number = int(found[1], 16)
+    return chr(number) if number <= 0x10FFFF else "\0"
 
 
 MAIL_KEYWORDS: dict[str, Callable[[MailParameters, str], MailParameters]] = {

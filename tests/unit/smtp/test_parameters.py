@@ -2,7 +2,10 @@
 
 import pytest
 
+from mailraven.mail.envelope import Recipient
 from mailraven.mail.errors import PeerError
+from mailraven.smtp.client_commands import rcpt_to
+from mailraven.smtp.client_replies import Extensions
 from mailraven.smtp.parameters import MailParameters, mail_parameters, rcpt_parameters
 
 
@@ -23,6 +26,21 @@ def test_a_utf8_orcpt_is_taken_as_it_is() -> None:
     assert rcpt_parameters("ORCPT=utf-8;jürgen@example.org".encode()).orcpt == (
         "utf-8;jürgen@example.org"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (rb"utf-8;j\x{FC}rgen@example.org", "utf-8;jürgen@example.org"),
+        (rb"utf-8;a\x{5C}\x{2B}b@example.org", r"utf-8;a\+b@example.org"),
+        (rb"rfc822;a\x{FC}@example.org", r"rfc822;a\x{FC}@example.org"),
+    ],
+)
+def test_an_orcpt_goes_on_as_it_came(text: bytes, meant: str) -> None:
+    # RFC 6533 §3: whoever passes it on must not write what is written already
+    found = rcpt_parameters(b"ORCPT=" + text).orcpt
+    assert found == meant
+    assert text in rcpt_to(Recipient("b@example.org", orcpt=found), Extensions({"DSN": ""}))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +77,9 @@ def test_bad_parameters_of_mail(text: bytes, reply: str) -> None:
         b"ORCPT=rfc 822;a",
         b"ORCPT=rfc822;" + b"a" * 500,
         b"ORCPT=rfc822;a+0D+0Ab",
+        rb"ORCPT=utf-8;a\x{0D}\x{0A}b",
+        rb"ORCPT=utf-8;a\x{D800}b",
+        rb"ORCPT=utf-8;a\x{110000}b",
         b"RET=FULL",
     ],
 )
