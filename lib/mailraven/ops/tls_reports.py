@@ -106,7 +106,7 @@ class TlsReports:
             host,
             DateRange(f"{begin:%Y-%m-%dT%H:%M:%SZ}", f"{end:%Y-%m-%dT%H:%M:%SZ}"),
             f"{self.day:%Y%m%d}.{domain}@{host}",
-            f"mailto:{sender}",
+            sender,
             _policies(sessions),
         )
 
@@ -130,7 +130,7 @@ class TlsReports:
         return 200 <= answer.status < 300
 
     def _submit(self, report: TlsReport, domain: str, packed: bytes, to: list[str]) -> None:
-        sender = report.contact_info.removeprefix("mailto:")
+        sender = report.contact_info
         content = _message(report, domain, packed, to, datetime.fromtimestamp(self.now, UTC))
         recipients = tuple(Recipient(one, notify=frozenset({"NEVER"})) for one in to)
         envelope = Envelope(
@@ -167,11 +167,11 @@ def _policy_report(sessions: Counter[Session]) -> PolicyReport:
 
 def _message(report: TlsReport, domain: str, packed: bytes, to: list[str], now: datetime) -> bytes:
     """The mail that carries a report. RFC 8460 §5.3"""
-    host, begin = report.organization_name, report.date_range.start_datetime
-    boundary = f"=_{begin[:10]}.tls"  # no line of base64 begins so
-    day = begin[:10].replace("-", "")
-    name = f"{host}!{domain}!{day}!{day}.json.gz"
-    sender = report.contact_info.removeprefix("mailto:")
+    host, sender, times = report.organization_name, report.contact_info, report.date_range
+    day = times.start_datetime[:10]
+    boundary = f"=_{day}.tls"  # no line of base64 begins so
+    begin, end = map(_seconds, (times.start_datetime, times.end_datetime))
+    name = f"{host}!{domain}!{begin}!{end}.json.gz"  # RFC 8460 §5.1
     header = (
         f"From: <{sender}>\r\n"
         f"To: {', '.join(f'<{one}>' for one in to)}\r\n"
@@ -181,15 +181,21 @@ def _message(report: TlsReport, domain: str, packed: bytes, to: list[str], now: 
         f" Report-ID: <{report.report_id}>\r\n"
         f"TLS-Report-Domain: {domain}\r\n"
         f"TLS-Report-Submitter: {host}\r\n"
+        "TLS-Required: No\r\n"  # it arrives where TLS fails, and is not reported: RFC 8460 §3
         "Auto-Submitted: auto-generated\r\n"
         "MIME-Version: 1.0\r\n"
         f'Content-Type: multipart/report; report-type="tlsrpt";\r\n boundary="{boundary}"\r\n\r\n'
         f"--{boundary}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
-        f"How connections of {host} to {domain} were protected on {begin[:10]} (RFC 8460).\r\n"
+        f"How connections of {host} to {domain} were protected on {day} (RFC 8460).\r\n"
         f"--{boundary}\r\n"
         f'Content-Type: {MEDIA_TYPE};\r\n name="{name}"\r\n'
         f'Content-Disposition: attachment;\r\n filename="{name}"\r\n'
         "Content-Transfer-Encoding: base64\r\n\r\n"
     )
-    end = f"--{boundary}--\r\n"
-    return header.encode("ascii", "replace") + base64_lines(packed) + end.encode()
+    last = f"--{boundary}--\r\n"
+    return header.encode("ascii", "replace") + base64_lines(packed) + last.encode()
+
+
+def _seconds(moment: str) -> int:
+    """Unix seconds of a time as in RFC 3339."""
+    return int(datetime.fromisoformat(moment).timestamp())

@@ -39,8 +39,8 @@ class PolicyFacts(_Struct, frozen=True):
     mx_host: str | Sequence[str] = ""
 
 
-class Summary(_Struct, frozen=True):
-    """Sessions of a policy."""
+class Summary(_Struct, frozen=True, omit_defaults=False):
+    """Sessions of a policy; readers want both counts, also when one is 0."""
 
     total_successful_session_count: int = 0
     total_failure_session_count: int = 0

@@ -1,6 +1,9 @@
 """TLS reports that we owe: noted by sessions, sent as the domain asks (RFC 8460)."""
 
 import asyncio
+import email
+import gzip
+import json
 from datetime import date
 from pathlib import Path
 
@@ -66,6 +69,35 @@ def test_report_is_mailed_to_who_asks_and_once(config: Config) -> None:
     assert failure.failed_session_count == 1
     assert failure.receiving_mx_hostname == "mx.far.example"
     assert by_type["no-policy-found"].summary.total_successful_session_count == 1
+
+
+def test_report_has_what_its_readers_look_for(config: Config) -> None:
+    # RFC 8460 §4.4: counts are there when they are 0, and who to write to is an address
+    noted(config.paths.tls_reports)
+    send(config, ['"v=TLSRPTv1; rua=mailto:tls@far.example"'])
+    spool = Spool(config.paths.spool)
+    (listed,) = spool.entries()
+    message = spool.message_path(listed.id).read_bytes()
+    packed = next(part for part in email.message_from_bytes(message).walk() if part.get_filename())
+    # RFC 8460 §5.1: Unix seconds
+    assert packed.get_filename() == "example.org!far.example!1795305600!1795391999.json.gz"
+    report = json.loads(gzip.decompress(packed.get_payload(decode=True)))
+    assert report["contact-info"] == "postmaster@example.org"
+    (summary,) = [
+        one["summary"]
+        for one in report["policies"]
+        if one["policy"]["policy-type"] == "no-policy-found"
+    ]
+    assert summary == {"total-successful-session-count": 1, "total-failure-session-count": 0}
+
+
+def test_report_of_failed_tls_arrives_where_tls_fails(config: Config) -> None:
+    # RFC 8460 §3: whatever fails, and not counted in the next report
+    noted(config.paths.tls_reports)
+    send(config, ['"v=TLSRPTv1; rua=mailto:tls@far.example"'])
+    spool = Spool(config.paths.spool)
+    (listed,) = spool.entries()
+    assert spool.load(listed.id).tls_optional
 
 
 def test_who_does_not_ask_gets_nothing_and_failing_dns_waits(config: Config) -> None:
