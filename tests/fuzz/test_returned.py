@@ -23,6 +23,8 @@ PIECES += [b"Content-Type: ", b"multipart/report", b"; boundary=b", b"message/de
 PIECES += [b"message/feedback-report", b"message/rfc822", b"text/rfc822-headers", b"Status: 5.1.1"]
 PIECES += [b"Final-Recipient: ", b"Original-Recipient: ", b"Action: failed", b"Message-ID: <a@b>"]
 PIECES += [b"0123456789ab", b"Diagnostic-Code: ", b"\x1b[2J", b"\xc2\x9b", b"Reporting-MTA: dns; x"]
+PIECES += [b"Hi. This is the qmail-send", b"permanent", b"bob@example.net", b"\r\n--- Below this"]
+PIECES += [b"\r\nX-Failed-Recipients: ", b"(#5.1.1)", b"550 5.1.1 ", b"X-HmXmrOriginalRecipient: "]
 NEARLY = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=60).map(b"".join)
 START = b"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"
 

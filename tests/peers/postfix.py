@@ -43,6 +43,7 @@ virtual_mailbox_base = {folder}/mail
 virtual_uid_maps = static:{nobody}
 virtual_gid_maps = static:{nobody}
 virtual_transport = virtual
+virtual_alias_maps = texthash:{folder}/etc/moved
 
 # No name is ever looked up: every way out stands in the table.
 disable_dns_lookups = yes
@@ -146,6 +147,8 @@ def _write_configuration(folder: Path, address: str, routes: Mapping[str, str]) 
     (etc / "master.cf").write_text(MASTER.format_map(facts))
     _write_table(etc / "mailboxes", {f"{user}@{DOMAIN}": f"{user}/Maildir/" for user in USERS})
     _write_table(etc / "transport", routes)
+    # Taken at RCPT TO; that nobody has the new address is found out later.
+    _write_table(etc / "moved", {f"lost@{DOMAIN}": f"nobody@{DOMAIN}"})
 
 
 def _write_table(path: Path, rows: Mapping[str, str]) -> None:

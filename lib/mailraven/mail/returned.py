@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mailraven.mail.bounce_text import Failed, failures
 from mailraven.mail.charset import decode_text
 from mailraven.mail.content import decode_transfer
 from mailraven.mail.headers import first, split_message, unfold
@@ -23,14 +24,17 @@ IDS_LIMIT = 10  # of each kind
 TEXT_LIMIT = 300  # characters of any text
 
 Kind = Literal["bounce", "complaint", "unclear"]
-"""A notification; a feedback report; mail without a sender that names a message, in no known form
-(qmail's, and those of servers that forget the type)."""
+"""A notification, by RFC 3464 or in a text of known form (bounce_text.py); a feedback report; other
+mail without a sender that names a message."""
 
 _TRACE = re.compile(rb"(?<![\w.-])id ([0-9a-f]{12})(?![\w.-])")  # as our Received has it
-_MESSAGE_ID = re.compile(rb"(?im)^[ \t>]*message-id:\s{0,99}(<[^\s<>]{1,300}>)")
+_MESSAGE_ID = re.compile(rb"(?im)^[ \t>]*(?:x-original-)?message-id:\s{0,99}(<[^\s<>]{1,300}>)")
 _WORD = re.compile(rb"[^\s<>()\[\]:;,\"]++")
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
+_OF_REPLY = re.compile(r"([45])\d\d[ -](\1\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 _REPORT = re.compile(rb"(?i)multipart/report")
+# Microsoft's complaints are no feedback reports: the message is attached, and this field added.
+_JMRP = b"X-HmXmrOriginalRecipient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,11 @@ class Returned:
 
 def may_be_returned(reverse_path: str, beginning: bytes) -> bool:
     """Whether a message is worth the look: without a sender, or a report by its type."""
-    header, _ = split_message(beginning[:PART_LIMIT])
-    return not reverse_path or _REPORT.search(first(header, b"content-type") or b"") is not None
+    beginning = beginning[:PART_LIMIT]
+    if not reverse_path or _JMRP in beginning:
+        return True
+    header, _ = split_message(beginning)
+    return _REPORT.search(first(header, b"content-type") or b"") is not None
 
 
 def parse_returned(message: bytes) -> Returned | None:
@@ -73,18 +80,30 @@ def parse_returned(message: bytes) -> Returned | None:
     for part in parts:
         name = part.media.subtype
         if name in (b"delivery-status", b"global-delivery-status"):
-            return _bounce(_text(message, part), _original(message, parts))
+            return _bounce(_text(message, part), _original(message, parts) or _body(message, root))
         if name == b"feedback-report":
             return _complaint(_text(message, part), _original(message, parts))
-    is_report = root.media.subtype == b"report"
-    return None if is_report else _unclear(message[root.body_start : root.body_start + PART_LIMIT])
+    original = _original(message, parts)
+    if recipient := first(split_message(original)[0], _JMRP):
+        traces, ids = _ids(original)
+        return Returned("complaint", _whom(_clean(recipient)), traces, ids, feedback="abuse")
+    if root.media.subtype == b"report":
+        return None
+    header = message[root.header_start : root.body_start]
+    text = next((_text(message, one) for one in parts if one.media.type == b"text"), b"")
+    return _in_words(header, text, original) or _unclear(_body(message, root))
 
 
 def _parts(part: Part) -> Iterator[Part]:
+    """All parts, but none of a message that came back: a report in it is another one."""
     yield part
     if part.is_multipart:
         for child in part.children[:PARTS_LIMIT]:
             yield from _parts(child)
+
+
+def _body(message: bytes, root: Part) -> bytes:
+    return message[root.body_start : root.body_start + PART_LIMIT]
 
 
 def _text(message: bytes, part: Part) -> bytes:
@@ -133,29 +152,57 @@ def _groups(text: bytes) -> list[bytes]:
 
 def _fate(group: bytes) -> Fate:
     status = _STATUS.search(_value(group, b"status"))
+    said = _typed(group, b"diagnostic-code")
     return Fate(
         _typed(group, b"final-recipient").lower(),
         _typed(group, b"original-recipient").lower(),
         _value(group, b"action").partition(" ")[0].lower(),
-        status[0] if status else "",
-        _typed(group, b"diagnostic-code"),
+        _finer(status[0] if status else "", said),
+        said,
     )
+
+
+def _finer(status: str, said: str) -> str:
+    """The status of the reply that is quoted where the report has none of its own: some servers
+    write 5.0.0 beside whatever they were told."""
+    reply = _OF_REPLY.match(said)
+    if reply is None or (status and status != f"{reply[1]}.0.0"):
+        return status
+    return reply[2]
 
 
 def _complaint(text: bytes, original: bytes) -> Returned:
     traces, ids = _ids(original)
-    recipient = _address(_value(text, b"original-rcpt-to")) or _address(
-        _value(text, b"removal-recipient")
-    )
+    recipient = _value(text, b"original-rcpt-to") or _value(text, b"removal-recipient")
     return Returned(
         "complaint",
-        (Fate(recipient),) if recipient else (),
+        _whom(recipient),
         traces,
         ids,
         _value(text, b"original-envelope-id"),
         _value(text, b"user-agent"),
         _value(text, b"feedback-type").lower(),
     )
+
+
+def _whom(recipient: str) -> tuple[Fate, ...]:
+    address = _address(recipient).lower()
+    return (Fate(address),) if address else ()
+
+
+def _in_words(header: bytes, text: bytes, original: bytes) -> Returned | None:
+    """A bounce that is a text for people; None for other texts."""
+    found = failures(header, text)
+    if found is None:
+        return None
+    traces, ids = _ids(original or found.rest)
+    fates = tuple(map(_failed, found.recipients[:RECIPIENTS_LIMIT]))
+    return Returned("bounce", fates, traces, ids) if fates and (traces or ids) else None
+
+
+def _failed(one: Failed) -> Fate:
+    said, status = _clean(one.said), one.status.decode()
+    return Fate(_clean(one.recipient).lower(), "", "failed", status, said)
 
 
 def _unclear(body: bytes) -> Returned | None:

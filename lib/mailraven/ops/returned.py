@@ -38,6 +38,7 @@ from mailraven.senderauth.suffixes import organizational_domain
 
 SEARCH_LIMIT = 1 << 30  # octets of the kept log that one report may cost
 LINES_LIMIT = 5000  # of the log about one message
+MEANT = 3  # the fitness of what a report speaks of without doubt
 Line = dict[str, object]
 
 
@@ -68,7 +69,7 @@ def read_reports(config: Config) -> int:
 
 
 def _take(config: Config, job: Job) -> None:
-    sent = find_sent(config, job.report)
+    sent = find_sent(config, job.report, job.to)
     bounces = 0
     for record in judged(job, sent):
         if record.is_matched and _is_known(config.paths.returned, record):
@@ -155,6 +156,8 @@ def _fates(report: Returned, sent: Sent | None) -> Iterator[Fate]:
         names = [one for one in (fate.original, fate.recipient) if one in remotes]
         if names:
             yield replace(fate, recipient=names[0])
+        elif report.kind == "complaint" and len(remotes) == 1:
+            yield replace(fate, recipient=next(iter(remotes)))  # receivers like to hide who it is
         elif report.kind != "unclear":
             yield replace(fate, recipient=fate.recipient or fate.original)
 
@@ -207,22 +210,46 @@ def _owner(domain: str) -> str:
 # -- what was sent --------------------------------------------------------------------------------
 
 
-def find_sent(config: Config, report: Returned) -> Sent | None:
+def find_sent(config: Config, report: Returned, to: Sequence[str] = ()) -> Sent | None:
     """The message of an account of ours that a report may speak of, by what the log has kept.
 
-    The newest files are looked at first, at most SEARCH_LIMIT octets of them.
+    A trace names one message. A Message-ID may stand for many, as a mailing's: that one is meant
+    which comes from where the report went `to`, and went to whom it speaks of. The newest files are
+    looked at first, at most SEARCH_LIMIT octets of them.
     """
-    needles = [_needle("trace", trace) for trace in report.traces]
-    needles += [_needle("message_id", one) for one in report.message_ids]
-    needles += [_needle("envid", one) for one in (report.envelope_id,) if one]
-    if not needles:
+    traces = [_needle("trace", trace) for trace in report.traces]
+    ids = [_needle("message_id", one) for one in report.message_ids]
+    ids += [_needle("envid", one) for one in (report.envelope_id,) if one]
+    if not traces and not ids:
         return None
     places = list(_places(config.paths.traces))
+    best, likely = -1, (Line(), 0)
     for number, path in enumerate(places):
-        for line in _lines(matching(path, needles)):
-            if line.get("event") == "accept" and line.get("account") and line.get("trace"):
-                return _whole(line, places[: number + 1])
-    return None
+        for line in _accepted(path, traces):
+            return _whole(line, places[: number + 1])
+        for line in _accepted(path, ids):
+            fitness = _fitness(line, report, to)
+            if fitness > best:
+                best, likely = fitness, (line, number)
+        if best == MEANT and not traces:
+            break
+    return _whole(likely[0], places[: likely[1] + 1]) if best >= 0 else None
+
+
+def _accepted(path: Path, needles: Sequence[bytes]) -> Iterator[Line]:
+    """The messages of accounts in a file that match."""
+    for line in _lines(matching(path, needles)) if needles else ():
+        if line.get("event") == "accept" and line.get("account") and line.get("trace"):
+            yield line
+
+
+def _fitness(line: Line, report: Returned, to: Sequence[str]) -> int:
+    """How well a message fits to a report beside its id, MEANT at best."""
+    names = {name for one in report.fates for name in (one.original, one.recipient)}
+    recipients = line.get("to")
+    reached = {str(one).lower() for one in recipients} if isinstance(recipients, list) else set()
+    sender = str(line.get("from") or "").lower()
+    return 2 * (sender in {one.lower() for one in to}) + bool(names & reached)
 
 
 def _needle(key: str, value: str) -> bytes:

@@ -169,6 +169,32 @@ def test_a_message_is_found_by_any_of_its_ids(house: House, report: Returned) ->
     assert sent.remotes["bob@example.net"] == "mx1.mail.example[192.0.2.1]:25"
 
 
+@pytest.mark.parametrize("traces", [(), ("cccccccccccc",)], ids=["no trace", "an unknown one"])
+def test_an_id_that_many_messages_share_means_the_one_that_came_back(
+    house: House, traces: tuple[str, ...]
+) -> None:
+    copies = [("dddddddddddd", "dan@example.net"), ("eeeeeeeeeeee", "eve@example.net")]
+    for account, (first, second) in ((ALICE, copies), ("erin@example.org", copies[::-1])):
+        for trace, to in (first, second):
+            facts = {"account": account, "from": account, "to": [to], "message_id": "<all@x>"}
+            house.log("accept", trace=f"{trace[:-1]}{account[0]}", **facts)
+            host = "mx1.mail.example[192.0.2.1]:25"
+            house.log("relayed", trace=f"{trace[:-1]}{account[0]}", to=to, remote=host)
+    fate = Fate("eve@example.net", "", "failed", "5.1.1")
+    (record,) = house.came(Returned("bounce", (fate,), traces, ("<all@x>",)), **FROM_THERE)
+    assert (record.account, record.trace) == (ALICE, "eeeeeeeeeeea")
+    assert record.is_hard
+
+
+def test_a_trace_means_its_own_message_whoever_has_the_same_id(house: House) -> None:
+    for account, trace in (("erin@example.org", "eeeeeeeeeeee"), (ALICE, "dddddddddddd")):
+        house.log(
+            "accept", trace=trace, account=account, message_id="<one@phone>", **{"from": ALICE}
+        )
+    found = find_sent(house.config, Returned("bounce", (), (TRACE,), ("<one@phone>",)), [ALICE])
+    assert found is not None and found.trace == TRACE
+
+
 @pytest.mark.parametrize("id", ["accept", "x", '","event":"accept', "relayed"])
 def test_an_id_is_no_word_of_the_log(house: House, id: str) -> None:
     assert find_sent(house.config, Returned("bounce", (), (id,), (id,), id)) is None
