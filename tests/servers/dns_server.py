@@ -23,7 +23,8 @@ class Manners:
     """How the server answers. `ttl` is of all records; a name without SOA has no negative one.
 
     `delay` is in seconds; with `tcp` it listens there, too, and answers of more than `udp_size`
-    octets are cut off. `port` 0 is any.
+    octets are cut off. `port` 0 is any. `authenticated` are names and questions, "mx.example A";
+    questions that are `failing` get SERVFAIL.
     """
 
     address: str = "127.0.0.1"
@@ -34,6 +35,7 @@ class Manners:
     udp_size: int = 1232
     tcp: bool = False
     authenticated: frozenset[str] = field(default_factory=frozenset)
+    failing: frozenset[str] = field(default_factory=frozenset)
 
 
 class DnsServer(asyncio.DatagramProtocol):
@@ -117,8 +119,11 @@ class DnsServer(asyncio.DatagramProtocol):
         self, query: dns.message.Message, owner: dns.name.Name, name: str, kind: str
     ) -> dns.message.Message | None:
         response = dns.message.make_response(query)
-        if name in self.manners.authenticated:
+        if self.manners.authenticated & {name, f"{name} {kind}"}:
             response.flags |= dns.flags.AD
+        if f"{name} {kind}" in self.manners.failing:
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return response
         for _ in range(30):  # a chain, or a loop
             alias = self.zone.get((name, "CNAME")) if kind != "CNAME" else None
             if not isinstance(alias, list):

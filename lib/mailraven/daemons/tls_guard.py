@@ -111,7 +111,10 @@ class Guard:
         return demand(plan.hop, host.host.lower(), plan.kept, tlsa)
 
     async def _tlsa(self, host: Hop) -> tuple[Association, ...]:
-        """Secure TLSA records of a host; at its canonical name first. RFC 7672 §2.2.2, §2.2.3"""
+        """Secure TLSA records of a host; at its canonical name first. RFC 7672 §2.2.2, §2.2.3
+
+        Raises LookupFailed.
+        """
         for name in await self._secure_names(host.host):
             try:
                 answer = await self._resolver.ask(f"_{host.port}._tcp.{name}", "TLSA")
@@ -124,21 +127,29 @@ class Guard:
     async def _secure_names(self, host: str) -> list[str]:
         """Names of a host whose address is signed: others' name servers may fail for TLSA.
 
-        Raises LookupFailed where no address was heard of: it may be a signed one.
+        Either family says so. Raises LookupFailed when neither tells: the address that we have may
+        be an older answer, and who suppresses the new one must not have DANE forgotten (§2.1.2).
         """
         found = await asyncio.gather(
             self._resolver.ask(host, "AAAA"), self._resolver.ask(host, "A"), return_exceptions=True
         )
-        heard = [one for one in found if not isinstance(one, BaseException) and one.records]
+        known = [one for one in found if not isinstance(one, BaseException) and one.records]
         failed = [one for one in found if isinstance(one, LookupFailed)]
-        if failed and not heard:
+        if failed and not known:
             raise failed[0]
-        names: dict[str, None] = {}
-        for answer in heard:
-            if answer.authenticated:
-                names[(answer.name or host).lower()] = None
-                names[host.lower()] = None
-        return list(names)
+        signed = [(one.name or host).lower() for one in known if one.authenticated]
+        if signed:
+            return list(dict.fromkeys((*signed, host.lower())))
+        aliased = any(one.name and one.name.lower() != host.lower() for one in known)
+        return [host.lower()] if aliased and await self._is_signed_alias(host) else []
+
+    async def _is_signed_alias(self, host: str) -> bool:
+        """Whether at least the alias is signed, though what it stands for is not (§2.2.2)."""
+        try:
+            answer = await self._resolver.ask(host, "CNAME")
+        except NameMissing:
+            return False
+        return answer.authenticated and bool(answer.records)
 
     def facts(self) -> dict[str, object]:
         """What `status` shows."""
