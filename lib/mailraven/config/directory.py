@@ -10,7 +10,7 @@ same, and what appears on disk works at once. This module reads only; ops/ write
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailraven.config.aliases import CATCH_ALL, Alias, parse_aliases
@@ -30,7 +30,7 @@ class NotLocal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account; `address` is "alice@example.org" in lower case."""
+    """One account; `address` is "alice@example.org" in lower case. Its Maildir is in `home`."""
 
     address: str
     maildir: Path
@@ -42,6 +42,10 @@ class Account:
     quota_messages: int = 0  # 0 is the domain's
     scores: tuple[float, float] = (0.0, 0.0)  # for quarantine and refusal; 0 is the domain's
     smarthost: str = ""  # a name of queue.smarthosts; empty is as the domain says
+    home: Path = field(init=False, compare=False)  # asked for with every message
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", self.maildir.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Directory:
 
     def __init__(self, domains: Path, mail: Path) -> None:
         self._domains = domains
+        self._root = str(domains)
         self._mail = mail
         self._domain_files = FileCache(_read_domain)
         self._account_files = FileCache(self._read_account)
@@ -185,7 +190,7 @@ class Directory:
 
     def aliases(self, domain: str) -> list[Alias]:
         """The aliases of a domain, in the order of its file."""
-        found = self._alias_files.get(f"{self._domains}/{domain}/aliases")
+        found = self._alias_files.get(f"{self._root}/{domain}/aliases")
         return list(found.values()) if found else []
 
     def problems(self) -> list[ConfigError]:
@@ -209,25 +214,22 @@ class Directory:
 
     def _find(self, local: str, domain: str) -> Account | Alias | None:
         """The alias or account of a lower-case local part: as it is, without tag, catch-all."""
-        if self._domain(domain) is None:
+        settings = self._domain(domain)
+        if settings is None:
             return None  # only a checked name becomes part of a path
-        aliases = self._alias_files.get(f"{self._domains}/{domain}/aliases") or {}
-        for name in self._names(local, domain):
+        aliases = self._alias_files.get(f"{self._root}/{domain}/aliases") or {}
+        for name in _names(local, settings.separator):
             found = aliases.get(name) or self._account(name, domain)
             if found is not None:
                 return found
         return aliases.get(CATCH_ALL)
 
-    def _names(self, local: str, domain: str) -> tuple[str, ...]:
-        """The local part, and what is left of it without its tag (RFC 5233 §4)."""
-        settings = self._domain(domain)
-        if settings is None or not settings.separator:
-            return (local,)
-        name, tagged, _ = local.partition(settings.separator)
-        return (local, name) if tagged and name else (local,)
-
     def _belongs_to(self, account: Account, local: str, domain: str) -> bool:
         """Whether this is the account's own address, though an alias may forward its mail."""
+        if f"{local}@{domain}" == account.address and self._domain(domain) is not None:
+            own = self._account(local, domain)
+            if own is not None:  # with an alias of its name or without: it spares reading those
+                return True
         found = self._find(local, domain)
         if isinstance(found, Alias):
             return f"{found.name}@{domain}" == account.address
@@ -238,7 +240,7 @@ class Directory:
             name = domain_name(domain)  # nothing odd becomes a path
         except ValueError:
             return None
-        return self._domain_files.get(f"{self._domains}/{name}/domain.toml")
+        return self._domain_files.get(f"{self._root}/{name}/domain.toml")
 
     def _account(self, local: str, domain: str) -> Account | None:
         try:
@@ -246,7 +248,7 @@ class Directory:
             folder = domain_name(domain)
         except ValueError:
             return None
-        return self._account_files.get(f"{self._domains}/{folder}/accounts/{name}.toml")
+        return self._account_files.get(f"{self._root}/{folder}/accounts/{name}.toml")
 
     def _read_account(self, path: Path) -> Account:
         file = read_struct(path, AccountFile)
@@ -263,6 +265,14 @@ class Directory:
             scores=(file.quarantine_score, file.reject_score),
             smarthost=file.smarthost,
         )
+
+
+def _names(local: str, separator: str) -> tuple[str, ...]:
+    """The local part, and what is left of it without its tag (RFC 5233 §4)."""
+    if not separator:
+        return (local,)
+    name, tagged, _ = local.partition(separator)
+    return (local, name) if tagged and name else (local,)
 
 
 def _read_domain(path: Path) -> DomainFile:

@@ -28,7 +28,7 @@ def hold_of(config: Config, account: Account | None) -> str:
     """Why mail of an account is held, known at MAIL; "" for others."""
     if account is None or not config.brake.enabled:
         return ""
-    return HELD if why_on(account.maildir.parent) else ""
+    return HELD if why_on(account.home) else ""
 
 
 async def weigh(checks: Checks, transaction: Transaction, incoming: Incoming) -> None:
@@ -42,7 +42,7 @@ async def weigh(checks: Checks, transaction: Transaction, incoming: Incoming) ->
         why = _weighed(checks, transaction, account, incoming)
         if why is not None:
             transaction.hold = HELD
-            if await asyncio.to_thread(put_on, account.maildir.parent, why):
+            if await asyncio.to_thread(put_on, account.home, why):
                 log.event("brake-on", level="warn", account=account.address, why=why)
                 await asyncio.to_thread(_tell, house, account, why)
     except (OSError, TemporaryError, PermanentError) as error:
@@ -55,9 +55,10 @@ def _weighed(
     brake = transaction.house.config.brake
     if any(is_like(account.address, one) for one in brake.exempt):
         return None
-    folder = account.maildir.parent
+    folder, known = account.home, checks.known.people(account.home)
+    transaction.known = known
     away = [routed.path for routed in transaction.routed if routed.remote == (routed.path,)]
-    new = sum(not checks.known.has(folder, path) for path in away)
+    new = sum(path.lower() not in known for path in away)
     text = fingerprint(incoming.beginning(TEXT_LIMIT)) if incoming.file is None else ""
     rules = Thresholds(brake.new_recipients, brake.same_text, brake.bounces, brake.growth)
     return checks.brakes.weigh(folder, (len(transaction.routed), new, text), rules)

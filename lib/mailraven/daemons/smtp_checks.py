@@ -44,7 +44,7 @@ from mailraven.spam.knowledge import (
     rules_in_force,
     shipped_model,
 )
-from mailraven.spam.known import KnownSenders
+from mailraven.spam.known import KnownSenders, news
 from mailraven.spam.learned_file import LearnedCache
 from mailraven.spam.lists import Lists
 from mailraven.spam.records import VerdictRecords, prune_records
@@ -206,12 +206,15 @@ class Checks:
     def wrote_to(self, transaction: Transaction) -> None:
         """An account sent a message: its recipients are people that it knows from now on. Not so of
         one that is held: nobody has looked at it yet."""
-        account = transaction.origin.account
-        if account is not None and not transaction.hold:
-            addresses = [routed.path for routed in transaction.routed]
-            task = asyncio.create_task(self._note(account.maildir.parent, addresses))
-            self._noting.add(task)
-            task.add_done_callback(self._noting.discard)
+        account, known = transaction.origin.account, transaction.known
+        if account is None or transaction.hold:
+            return
+        addresses = [routed.path for routed in transaction.routed]
+        if known is not None and not news(known, addresses, transaction.began):
+            return
+        task = asyncio.create_task(self._note(account.home, addresses))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
 
     async def _note(self, folder: Path, addresses: list[str]) -> None:
         try:
@@ -271,6 +274,7 @@ class Checks:
         self.returned.close()
         self._thread.shutdown(cancel_futures=True)
         self.records.close()
+        self.brakes.close()
 
 
 def expire_all(config: Config, before: float) -> None:

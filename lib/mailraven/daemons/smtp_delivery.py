@@ -11,9 +11,10 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mailraven.config.directory import Account
@@ -77,6 +78,8 @@ class Transaction:
     score: float | None = None  # the lowest of all recipients
     is_share: bool = False  # a part of the recipients; the whole has been through the checks
     message_id: str = ""
+    known: Mapping[str, int] | None = None  # whom its account wrote to, if that was looked up
+    proved_sender: str = ""  # the reverse-path, when MAIL has found that it is the account's
     hold: str = ""  # why the queue keeps it back
     as_it_came: bool = False  # who sends it on keeps its reverse-path
     filed: dict[str, str] = field(default_factory=dict)  # accounts, each with the mailbox
@@ -129,9 +132,7 @@ class Transaction:
         if self.is_clean:
             return header
         if account is not None:
-            submitter = submission.Submitter(
-                account.address, lambda a: self.house.directory.may_send_as(account, a)
-            )
+            submitter = submission.Submitter(account.address, partial(self._may_use, account))
             return submission.set_right(header, submitter, self._date(), self._message_id())
         if self.is_judged:
             header = headers.remove_fields(header, NOT_OF_STRANGERS)
@@ -140,6 +141,11 @@ class Transaction:
             return headers.remove_fields(header, RETURN_PATH)
         return header
 
+    def _may_use(self, account: Account, address: str) -> bool:
+        """Whether it is the account's; mostly one address is in From and in MAIL."""
+        directory = self.house.directory
+        return address == self.proved_sender or directory.may_send_as(account, address)
+
     def _know_again(self, data: bytes) -> None:
         """Mail that our queue brings back keeps its trace; it has been through the aliases before
         and is for the account of that name alone, for "alice: alice, far@example.net" would send
@@ -147,7 +153,7 @@ class Transaction:
         known = trace_header.trace_of(data, self.house.config.hostname)
         if known:
             self.trace = TraceId(known)
-            self.mailbox = self._quarantine() if is_marked(data) else ""
+            self.mailbox = self.house.config.spam.quarantine if is_marked(data) else ""
             self.routed = [self._without_aliases(routed) for routed in self.routed]
 
     def _without_aliases(self, routed: Routed) -> Routed:
@@ -172,7 +178,7 @@ class Transaction:
     def _message_id(self) -> str:
         account = self.origin.account
         domain = domain_of(account.address) if account else self.house.config.hostname
-        return f"<{self.trace}.{secrets.token_hex(4)}@{domain}>"
+        return f"<{self.trace}.{int(self.began * 1000):x}@{domain}>"
 
     def _received(self) -> bytes:
         origin = self.origin
@@ -352,9 +358,6 @@ class Transaction:
         if not self.mailbox:
             return maildirs
         return [quarantine_place(maildir, self.mailbox) for maildir in maildirs]
-
-    def _quarantine(self) -> str:
-        return self.house.config.spam.quarantine
 
     def is_for_queue(self) -> bool:
         """Whether somebody is elsewhere, it is held, or success must be reported, which queued does

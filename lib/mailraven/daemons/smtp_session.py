@@ -270,6 +270,7 @@ class SmtpSession:
             account,
         )
         transaction = Transaction(self.house, origin, event, new_trace())
+        transaction.proved_sender = reverse_path if account else ""
         transaction.hold = smtp_brake.hold_of(self.house.config, account)
         if self.visitor is not None:
             transaction.is_judged = True

@@ -10,9 +10,11 @@
                                             account is held. Removing the file takes it off.
 
 A line is one write to a file that is open for appending, so those of many processes never mix; none
-is fsynced, for a count is no message. A line that comes while sums are written may be lost.
+is fsynced, for a count is no message. A line that comes while sums are written may be lost, or
+count twice.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -31,6 +33,8 @@ SENDING, BRAKE = "sending", "brake"
 HELD = "the brake of its account is on"  # why, in entries of the queue
 SIZE_LIMIT = 64 * 1024  # octets
 ACCOUNTS_LIMIT = 5000  # histories in memory
+OPEN_LIMIT = 64  # files that are kept open: of those who send now
+TRIES = 5  # at a file that others replace meanwhile
 TEXT_LIMIT = 64 * 1024  # octets of a message that its fingerprint is made of
 WHY_LIMIT = 300  # characters
 _BOUNDARY = re.compile(rb'(?i)\bboundary="?([^";\r\n]{1,70})')
@@ -39,11 +43,52 @@ _PERSONAL = bytes(range(33)) + b"0123456789"  # blanks and digits: numbers of le
 
 @dataclass(slots=True)
 class _Read:
-    """A history, and how far its file was read."""
+    """A history, and how far its file was read, which is open for appending unless `fd` is -1."""
 
     history: History = field(default_factory=History)
     inode: int = 0
     offset: int = 0
+    fd: int = -1
+
+    def open(self, path: str) -> None:
+        """Have the file open; the history begins anew if it is another one. Raises OSError."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self.close()
+        self.fd = os.open(path, flags, 0o640)
+        inode = os.fstat(self.fd).st_ino
+        if inode != self.inode:
+            self.history, self.inode, self.offset = History(), inode, 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+    def append(self, path: str, line: bytes) -> int:
+        """Write a line to the file that is at `path` now; how large that is then. Raises OSError.
+
+        Others replace the file when they sum up: what went into the old one counts for nothing.
+        """
+        for _ in range(TRIES):
+            if self.fd < 0:
+                self.open(path)
+            os.write(self.fd, line)
+            with suppress(FileNotFoundError):
+                facts = os.stat(path)  # noqa: PTH116  a Path costs more than the call
+                if facts.st_ino == self.inode:
+                    return facts.st_size
+            self.close()
+        raise OSError(errno.EAGAIN, "it is always another file", path)
+
+    def read_on(self, size: int) -> None:
+        """Take in what all processes wrote, as far as `size`. Raises OSError."""
+        if size < self.offset:
+            self.history, self.offset = History(), 0
+        new = os.pread(self.fd, size - self.offset, self.offset)
+        whole = new[: new.rfind(b"\n") + 1]
+        fold(self.history, iter(whole.decode(errors="replace").splitlines()))
+        self.offset += len(whole)
 
 
 class Brakes:
@@ -51,7 +96,8 @@ class Brakes:
     its Maildir is."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, _Read] = OrderedDict()
+        self._known: OrderedDict[str, _Read] = OrderedDict()
+        self._open: OrderedDict[str, _Read] = OrderedDict()
 
     def weigh(self, folder: Path, sent: tuple[int, int, str], rules: Thresholds) -> str | None:
         """Note that a message was taken: (recipients, first-time ones, fingerprint of the text).
@@ -60,30 +106,40 @@ class Brakes:
         """
         now = int(time.time())
         recipients, new, text = sent
-        fd = os.open(folder / SENDING, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            os.write(fd, f"sent {now} {recipients} {new} {text or '-'}\n".encode())
-            history = self._up_to_date(folder, fd)
-        finally:
-            os.close(fd)
-        return why_stop(history, rules, now)
-
-    def _up_to_date(self, folder: Path, fd: int) -> History:
-        """The history with what all processes wrote."""
-        known = self._known.pop(folder, None) or _Read()
-        facts = os.fstat(fd)
-        if known.inode != facts.st_ino or facts.st_size < known.offset:
-            known = _Read(inode=facts.st_ino)
-        new = os.pread(fd, facts.st_size - known.offset, known.offset)
-        whole = new[: new.rfind(b"\n") + 1]
-        fold(known.history, iter(whole.decode(errors="replace").splitlines()))
-        known.offset += len(whole)
+        path = f"{folder}/{SENDING}"
+        line = f"sent {now} {recipients} {new} {text or '-'}\n".encode()
+        known = self._remembered(path)
+        size = known.append(path, line)
+        if size - known.offset == len(line):  # nobody else wrote: it need not be read to be known
+            known.history.sent(now, recipients, new, text or "-")
+            known.offset = size
+        else:
+            known.read_on(size)
         if known.offset > SIZE_LIMIT:
             _sum_up(folder)
-        self._known[folder] = known
-        if len(self._known) > ACCOUNTS_LIMIT:
-            self._known.popitem(last=False)
-        return known.history
+            known.close()
+        return why_stop(known.history, rules, now)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _remembered(self, path: str) -> _Read:
+        """What is known of the file `path`; those that were asked for last are kept."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = _Read()
+            if len(self._known) > ACCOUNTS_LIMIT:
+                gone, oldest = self._known.popitem(last=False)
+                self._open.pop(gone, None)
+                oldest.close()
+        self._known.move_to_end(path)
+        self._open[path] = known
+        self._open.move_to_end(path)
+        if len(self._open) > OPEN_LIMIT:
+            self._open.popitem(last=False)[1].close()
+        return known
 
 
 def history_of(folder: Path) -> History:
@@ -101,7 +157,7 @@ def note_bounces(folder: Path, count: int) -> None:
 
 def why_on(folder: Path) -> str:
     """Since when and why the brake is on; "" while it is off."""
-    if not os.path.exists(f"{folder}/{BRAKE}"):  # noqa: PTH110  a Path costs more than the call
+    if not os.access(f"{folder}/{BRAKE}", os.F_OK):  # a Path costs more than the call
         return ""
     try:
         return (folder / BRAKE).read_text(errors="replace").strip() or "?"

@@ -37,17 +37,19 @@ def set_right(header: bytes, submitter: Submitter, date: str, message_id: str) -
     A Sender that is somebody else goes; one that several authors need comes (RFC 5322 §3.6.2).
     Raises PermanentError when From is not the submitter's own (RFC 6409 §8.1).
     """
-    present = {name for name, _ in headers.fields(header)}
-    authors = _own_authors(header, submitter)
+    fields = headers.fields(header)
+    present = {name for name, _ in fields}
+    authors = _own_authors([value for name, value in fields if name == b"from"], submitter)
     unwanted = present & HIDDEN
-    if b"sender" in present and not _is_own_sender(header, submitter):
+    senders = [value for name, value in fields if name == b"sender"]
+    if senders and not _is_own_sender(senders, submitter):
         unwanted.add(b"sender")
     if unwanted:
         header = headers.remove_fields(header, unwanted)
     me = b"<%s>" % submitter.address.encode()
     if not authors:
         header = headers.add_field(header, b"From", me)
-    if len(authors) > 1 and not headers.has_field(header, b"sender"):
+    if len(authors) > 1 and (not senders or b"sender" in unwanted):
         header = headers.add_field(header, b"Sender", me)
     if b"date" not in present:
         header = headers.add_field(header, b"Date", date.encode())
@@ -56,9 +58,8 @@ def set_right(header: bytes, submitter: Submitter, date: str, message_id: str) -
     return header
 
 
-def _own_authors(header: bytes, submitter: Submitter) -> list[str]:
+def _own_authors(values: list[bytes], submitter: Submitter) -> list[str]:
     """The addresses in From, none without a From. Raises PermanentError for anybody else's."""
-    values = headers.every(header, b"from")
     if len(values) > 1:  # readers would show another one than we check. RFC 5322 §3.6
         raise PermanentError(550, "5.6.0 more than one From field")
     if not values:
@@ -72,8 +73,7 @@ def _own_authors(header: bytes, submitter: Submitter) -> list[str]:
     return authors
 
 
-def _is_own_sender(header: bytes, submitter: Submitter) -> bool:
-    values = headers.every(header, b"sender")
+def _is_own_sender(values: list[bytes], submitter: Submitter) -> bool:
     try:
         senders = [sender for value in values for sender in parse_authors(value)]
     except ValueError:

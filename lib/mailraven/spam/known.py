@@ -5,6 +5,7 @@ more than twice the limit is written anew with the people that were written to l
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mailraven.files.atomic import write_atomically
 from mailraven.files.lock import lock_file
 
 NAME = "known-senders"
+NOBODY: Mapping[str, int] = {}
 LIMIT = 10_000  # people of one account
 LINE_LIMIT = 400  # octets
 AGAIN_SECONDS = 30 * 86400  # a newer line for the same address is not needed
@@ -26,14 +28,16 @@ class KnownSenders:
 
     def has(self, folder: Path, address: str) -> bool:
         """Whether the account, whose Maildir is in `folder`, wrote to an address."""
-        known = self._files.get(f"{folder}/{NAME}")
-        return known is not None and address.lower() in known
+        return address.lower() in self.people(folder)
+
+    def people(self, folder: Path) -> Mapping[str, int]:
+        """All of them, each with the Unix seconds of when it was written down."""
+        return self._files.get(f"{folder}/{NAME}") or NOBODY
 
     def add(self, folder: Path, addresses: list[str], now: float) -> None:
         """The account wrote to these. Waits for the disk. Raises OSError."""
-        known = self._files.get(f"{folder}/{NAME}") or {}
-        wanted = (address.lower() for address in addresses)
-        new = [one for one in wanted if now - known.get(one, 0) > AGAIN_SECONDS and _is_safe(one)]
+        known = self.people(folder)
+        new = news(known, addresses, now)
         if not new:
             return
         path = folder / NAME
@@ -45,6 +49,12 @@ class KnownSenders:
                 os.close(fd)
             if len(known) + len(new) > 2 * LIMIT:
                 _shorten(path)
+
+
+def news(known: Mapping[str, int], addresses: Iterable[str], now: float) -> list[str]:
+    """Those of the addresses that have to be written down beside the `known` ones."""
+    wanted = (address.lower() for address in addresses)
+    return [one for one in wanted if now - known.get(one, 0) > AGAIN_SECONDS and _is_safe(one)]
 
 
 def _is_safe(address: str) -> bool:

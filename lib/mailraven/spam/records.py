@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -45,21 +46,21 @@ class VerdictRecords:
 
         Never fails: a full disk costs the record, not the message.
         """
-        moment = time.gmtime(now)
-        line: Record = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", moment) + f".{int(now % 1 * 1000):03}Z"
-        }
+        second = _second(int(now))
+        line: Record = {"time": f"{second}.{int(now % 1 * 1000):03}Z"}
         line.update((key, value) for key, value in facts.items() if value is not None)
         with suppress(OSError, UnicodeError):
-            self._open(time.strftime("%Y-%m-%d", moment))
-            if os.fstat(self._fd).st_size < DAY_LIMIT:
+            if self._open(second[:10]) < DAY_LIMIT:
                 text = _encoder.encode(line) + b"\n"
                 if os.write(self._fd, text) < len(text):
                     self.close()  # a full disk: whoever opens the file next ends the line
 
-    def _open(self, day: str) -> None:
-        if day == self._day and os.fstat(self._fd).st_nlink:
-            return
+    def _open(self, day: str) -> int:
+        """Have the file of the day open; its size. Raises OSError."""
+        if day == self._day:
+            status = os.fstat(self._fd)
+            if status.st_nlink:
+                return status.st_size
         self.close()
         self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -67,12 +68,18 @@ class VerdictRecords:
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")  # a line that was cut off spoils only itself
+        return size
 
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._day = -1, ""
+
+
+@lru_cache(maxsize=2)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
 
 
 def prune_records(folder: Path, before: float) -> int:

@@ -1,5 +1,6 @@
 """What an account sent, on disk: read by many processes, summed up, excused by a person."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,25 @@ def test_half_a_line_waits_for_its_end(tmp_path: Path) -> None:
     assert brakes.weigh(tmp_path, (10, 10, ""), RULES) is not None
 
 
+def test_what_is_counted_stands_in_the_file_that_is_there_now(tmp_path: Path) -> None:
+    brakes, file = Brakes(), tmp_path / "sending"
+    brakes.weigh(tmp_path, (1, 1, ""), RULES)
+    (tmp_path / "sums").write_text(file.read_text())
+    (tmp_path / "sums").rename(file)  # as whoever sums up does
+    brakes.weigh(tmp_path, (2, 2, ""), RULES)
+    assert history_of(tmp_path).last_day(int(time.time())).new == 3
+    file.unlink()
+    assert brakes.weigh(tmp_path, (10, 10, ""), RULES) is None
+    assert history_of(tmp_path).last_day(int(time.time())).new == 10
+
+
+def test_a_file_that_was_cut_off_is_read_anew(tmp_path: Path) -> None:
+    brakes = Brakes()
+    brakes.weigh(tmp_path, (8, 8, "a-long-text"), RULES)
+    (tmp_path / "sending").write_text("")
+    assert brakes.weigh(tmp_path, (9, 9, ""), RULES) is None
+
+
 MESSAGE = (
     b"From: a@example.org\r\nTo: %s@example.net\r\nSubject: x\r\n"
     b'Content-Type: multipart/mixed; boundary="%s"\r\n\r\n'
@@ -103,3 +123,17 @@ def test_memory_holds_few_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         folder.mkdir()
         brakes.weigh(folder, (1, 1, ""), RULES)
     assert len(brakes._known) == 3
+
+
+def test_few_files_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brake, "OPEN_LIMIT", 2)
+    brakes = Brakes()
+    for number in (0, 1, 2, 0, 1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir(exist_ok=True)
+        brakes.weigh(folder, (6, 6, ""), replace(RULES, new_recipients=12))
+    known = list(brakes._known.values())
+    assert [one.fd >= 0 for one in known] == [False, True, True]
+    assert all(one.history.last_day(int(time.time())).new == 12 for one in known)
+    brakes.close()
+    assert all(one.fd < 0 for one in known)
