@@ -10,6 +10,8 @@ JOBS   ?= 2
 CORPORA ?= ../shared/corpora
 # Postfix must be started by root; who is not, gets a user namespace in which they are.
 ROOT   := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user --map-auto env LOGNAME=$$(id -un))
+# Each process of the tests, and each daemon they start, would compile the whole house anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.

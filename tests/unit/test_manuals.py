@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,23 @@ def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
-        called, first = ast.unparse(node.func).rpartition(".")[2], node.args[0]
-        if called not in ("event", "exception") or not isinstance(first, ast.Constant):
+        first = node.args[0]
+        if not isinstance(first, ast.Constant) or _called(node.func) not in ("event", "exception"):
             continue
         yield str(first.value), ""
         keys = [word.arg.removesuffix("_") for word in node.keywords if word.arg]
         yield from ((str(first.value), key) for key in keys if key != "level")
 
 
+def _called(function: ast.expr) -> str:
+    """The last word of what is called."""
+    match function:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+@cache
 def all_logged() -> set[tuple[str, str]]:
     return {found for path in SOURCES for found in logged(ast.parse(path.read_text()))}
 

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from mailraven import __version__
@@ -88,6 +89,7 @@ def main(arguments: list[str] | None = None, start: run.Start | None = None) -> 
         return INTERRUPTED
 
 
+@cache
 def parser(start: run.Start | None = None) -> argparse.ArgumentParser:
     """All commands with their options."""
     top = argparse.ArgumentParser(prog="mailraven", description="Manage a MailRaven mail server.")

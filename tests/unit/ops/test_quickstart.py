@@ -28,9 +28,16 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "etc", tmp_path / "data", None)
 
 
-@pytest.fixture
-def server(place: Place) -> NewServer:
-    return quickstart("You@Example.org", place)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    root = tmp_path_factory.mktemp("home")
+    return Place(root / "etc", root / "data", None)
+
+
+@pytest.fixture(scope="module")
+def server(home: Place) -> NewServer:
+    """Made once, in `home`, for all who only look: its keys and hashes take half a second."""
+    return quickstart("You@Example.org", home)
 
 
 def zone_of(server: NewServer) -> dns.zone.Zone:
@@ -44,9 +51,9 @@ def texts(zone: dns.zone.Zone, name: str) -> list[str]:
 
 @pytest.mark.req("AS11")
 def test_the_first_account_is_an_admin_with_the_password_shown(
-    server: NewServer, place: Place
+    server: NewServer, home: Place
 ) -> None:
-    config = load(place.etc, {})
+    config = load(home.etc, {})
     account = Directory(config.paths.domains, config.paths.mail).account("you@example.org")
     assert account is not None
     assert account.role == "admin"
@@ -55,8 +62,8 @@ def test_the_first_account_is_an_admin_with_the_password_shown(
     assert matches(entry.argon2, prepare(server.password))
 
 
-def test_the_password_is_nowhere_on_disk(server: NewServer, place: Place) -> None:
-    for path in [*place.etc.rglob("*"), *place.data.rglob("*")]:
+def test_the_password_is_nowhere_on_disk(server: NewServer, home: Place) -> None:
+    for path in [*home.etc.rglob("*"), *home.data.rglob("*")]:
         assert not path.is_file() or server.password.encode() not in path.read_bytes()
 
 
@@ -73,7 +80,8 @@ def test_a_postmaster_can_be_the_admin_himself(place: Place) -> None:
     assert directory.expand("postmaster@example.org").local
 
 
-def test_nothing_is_overwritten(server: NewServer, place: Place) -> None:
+def test_nothing_is_overwritten(place: Place) -> None:
+    quickstart("You@Example.org", place)
     before = {path: path.stat().st_mtime_ns for path in place.data.rglob("*")}
     with pytest.raises(OperationError, match="nothing is overwritten"):
         quickstart("you@example.org", place)
@@ -91,11 +99,12 @@ def test_a_wrong_address_makes_nothing(place: Place, address: str) -> None:
     assert not place.data.exists()
 
 
-def test_the_configuration_is_whole_and_names_its_folders(server: NewServer, place: Place) -> None:
-    config = load(place.etc, {})
+@pytest.mark.usefixtures("server")
+def test_the_configuration_is_whole_and_names_its_folders(home: Place) -> None:
+    config = load(home.etc, {})
     assert config.hostname == "mx.example.org"
-    assert config.paths.data == place.data
-    assert config.paths.run == place.data / "run"
+    assert config.paths.data == home.data
+    assert config.paths.run == home.data / "run"
 
 
 def test_keys_are_rsa_2048_and_ed25519_and_nobody_else_reads_them(server: NewServer) -> None:

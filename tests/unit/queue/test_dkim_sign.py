@@ -20,6 +20,7 @@ from mailraven.mail.errors import ConfigError
 from mailraven.queue.dkim_sign import (
     BodyHash,
     KeyRing,
+    SigningKey,
     fields_of,
     load_keys,
     signatures,
@@ -35,26 +36,38 @@ HEADER = (
 )
 BODY = b"Hi  there \t\r\n\r\n.\r\n  x\r\n\r\n\r\n"
 Published = dict[bytes, bytes]
+Pair = tuple[rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]
+Signing = tuple[SigningKey, ...]
 
 
 @pytest.fixture(scope="module")
-def keys() -> tuple[rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]:
+def keys() -> Pair:
     return rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()
 
 
 @pytest.fixture
-def domains(tmp_path: Path, keys: tuple[rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]) -> Path:
-    folder = tmp_path / "example.org" / "dkim"
+def domains(tmp_path: Path, keys: Pair) -> Path:
+    return write_keys(tmp_path, keys)
+
+
+@pytest.fixture(scope="module")
+def signing(tmp_path_factory: pytest.TempPathFactory, keys: Pair) -> Signing:
+    """Loaded once: the primes of an RSA key are tested each time."""
+    return load_keys(write_keys(tmp_path_factory.mktemp("domains"), keys), "example.org")
+
+
+def write_keys(domains: Path, keys: Pair) -> Path:
+    folder = domains / "example.org" / "dkim"
     folder.mkdir(parents=True)
     for name, key in zip(("r2026", "e2026"), keys, strict=True):
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / f"{name}.pem").write_bytes(pem)
     (folder / "r2026.toml").write_text('algorithm = "rsa"\nactive = true\n')
-    return tmp_path
+    return domains
 
 
 @pytest.fixture
-def published(keys: tuple[rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]) -> Published:
+def published(keys: Pair) -> Published:
     spki = keys[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     raw = keys[1].public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return {
@@ -63,9 +76,8 @@ def published(keys: tuple[rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]) -> Publ
     }
 
 
-def signed(domains: Path, header: bytes = HEADER, body: bytes = BODY) -> bytes:
-    keys = load_keys(domains, "example.org")
-    fields = signatures(fields_of(header), relaxed_hash(body), keys, 1_700_000_000)
+def signed(signing: Signing, header: bytes = HEADER, body: bytes = BODY) -> bytes:
+    fields = signatures(fields_of(header), relaxed_hash(body), signing, 1_700_000_000)
     return fields + header + b"\r\n" + body
 
 
@@ -80,9 +92,9 @@ def verify(message: bytes, published: Published, number: int) -> bool:
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("body", [BODY, b"", b"\r\n\r\n", b"no end", b" \r\n", b"a" * 300_000])
 def test_each_selector_signs_and_verifies(
-    domains: Path, published: Published, number: int, body: bytes
+    signing: Signing, published: Published, number: int, body: bytes
 ) -> None:
-    message = signed(domains, body=body)
+    message = signed(signing, body=body)
     assert message.count(b"DKIM-Signature:") == 2
     assert verify(message, published, number)
 
@@ -100,17 +112,17 @@ def test_each_selector_signs_and_verifies(
     ],
 )
 def test_a_header_is_canonicalised_as_others_do_it(
-    domains: Path, published: Published, number: int, field: bytes
+    signing: Signing, published: Published, number: int, field: bytes
 ) -> None:
     header = b"From: alice@example.org\r\n" + field
-    assert verify(signed(domains, header), published, number)
+    assert verify(signed(signing, header), published, number)
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_blanks_that_servers_touch_do_not_break_it(
-    domains: Path, published: Published, number: int
+    signing: Signing, published: Published, number: int
 ) -> None:
-    message = signed(domains).replace(b"Hi  there \t\r\n", b"Hi there\r\n").rstrip() + b"\r\n"
+    message = signed(signing).replace(b"Hi  there \t\r\n", b"Hi there\r\n").rstrip() + b"\r\n"
     assert verify(message.replace(b"Subject:  two   blanks ", b"Subject: two blanks"), published, 0)
     assert verify(message, published, number)
 
@@ -119,17 +131,17 @@ def test_blanks_that_servers_touch_do_not_break_it(
     "added", [b"From: evil@example.com\r\n", b"Subject: no\r\n", b"Reply-To: evil@example.com\r\n"]
 )
 def test_a_second_field_of_an_oversigned_name_breaks_it(
-    domains: Path, published: Published, added: bytes
+    signing: Signing, published: Published, added: bytes
 ) -> None:
-    assert not verify(added + signed(domains), published, 0)
+    assert not verify(added + signed(signing), published, 0)
 
 
-def test_a_changed_body_breaks_it(domains: Path, published: Published) -> None:
-    assert not verify(signed(domains).replace(b"there", b"where"), published, 0)
+def test_a_changed_body_breaks_it(signing: Signing, published: Published) -> None:
+    assert not verify(signed(signing).replace(b"there", b"where"), published, 0)
 
 
-def test_no_line_of_a_signature_is_long(domains: Path) -> None:
-    lines = signed(domains).split(b"\r\nFrom:")[0].split(b"\r\n")
+def test_no_line_of_a_signature_is_long(signing: Signing) -> None:
+    lines = signed(signing).split(b"\r\nFrom:")[0].split(b"\r\n")
     assert max(map(len, lines)) <= 100
 
 
