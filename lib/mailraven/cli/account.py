@@ -120,7 +120,9 @@ def _accounts(directory: Directory, domain: str) -> list[Account]:
 
 
 def _facts(account: Account) -> dict[str, object]:
-    return {**dataclasses.asdict(account), "maildir": str(account.maildir)}
+    facts = {**dataclasses.asdict(account), "maildir": str(account.maildir)}
+    del facts["home"]  # that is where the Maildir is
+    return facts
 
 
 def _state(account: Account) -> str:
