@@ -13,7 +13,8 @@ SLICE = 64 * 1024  # octets of plaintext asked for at a time
 class ClientTls:
     """One TLS session with the server that `host` names, by the rules of `context`.
 
-    `is_over` once the server has ended it, or broken it.
+    `is_over` once the server has ended it, or broken it. Raises ssl.SSLError for what the DNS takes
+    for a name, but TLS does not.
     """
 
     __slots__ = ("_in", "_is_shaken", "_out", "_tls", "is_over")
@@ -21,7 +22,10 @@ class ClientTls:
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
+        try:
+            self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
+        except UnicodeError as error:
+            raise ssl.SSLError(f"{host[:100]} is no name for TLS") from error
         self._is_shaken = False
         self.is_over = False
 

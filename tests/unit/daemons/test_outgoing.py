@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from mailraven.daemons.client_tls import ClientTls
 from mailraven.daemons.outgoing import (
     BACKLOG_LIMIT,
     ConnectionGone,
@@ -210,3 +211,9 @@ def test_a_server_that_goes_away_in_the_handshake_is_gone(loop: str, tmp_path: P
             await made.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "mx.example.net")
 
     play(loop, "tcp", tmp_path, story)
+
+
+def test_a_name_that_only_the_dns_takes_for_one_fails_as_a_handshake_does() -> None:
+    # 63 octets of a label, as text.
+    with pytest.raises(ssl.SSLError, match="is no name for TLS"):
+        ClientTls(ssl.create_default_context(), "\\000" * 63 + ".example")
