@@ -77,3 +77,18 @@ def test_mail_for_our_own_accounts_comes_back_as_it_was_spooled(tmp_path: Path) 
             return server.received[0].data
 
     assert asyncio.run(story()) == MESSAGE
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n", b"\r\n\r\nno end"])
+def test_mail_without_body_or_last_line_end_is_signed_too(tmp_path: Path, end: bytes) -> None:
+    message, record = sent(tmp_path, [MESSAGE[:37], end], "alice@ours.example")
+    assert b"\r\nFrom: alice@ours.example\r\nSubject: hi" in message
+    assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
+
+
+def test_key_that_cannot_be_read_keeps_no_other_from_signing(tmp_path: Path) -> None:
+    (tmp_path / "data" / "domains" / "ours.example" / "dkim").mkdir(parents=True)
+    (tmp_path / "data" / "domains" / "ours.example" / "dkim" / "s0.pem").write_text("half a ke")
+    message, record = sent(tmp_path, [MESSAGE], "alice@ours.example")
+    assert message.count(b"DKIM-Signature:") == 1
+    assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)

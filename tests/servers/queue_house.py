@@ -48,7 +48,7 @@ class QueueHouse:
     def make_local(self, domain: str, settings: str = "") -> Path:
         """Make `domain` one of ours; its folder."""
         folder = self.root / "data" / "domains" / domain
-        (folder / "dkim").mkdir(parents=True)
+        (folder / "dkim").mkdir(parents=True, exist_ok=True)
         (folder / "accounts").mkdir()
         (folder / "domain.toml").write_text(settings)
         return folder

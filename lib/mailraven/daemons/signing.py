@@ -54,7 +54,7 @@ class Signatory:
     """Signs flights with the keys below `domains`."""
 
     def __init__(self, domains: Path, is_local: Callable[[str], bool]) -> None:
-        self._ring = KeyRing(domains)
+        self._ring = KeyRing(domains, _tell)
         self._is_local = is_local
         self._known: OrderedDict[QueueId, _Signed] = OrderedDict()
         self._looked: dict[str, _Looked] = {}
@@ -91,10 +91,10 @@ class Signatory:
 
     def sign_octets(self, entry: QueueEntry, message: bytes) -> bytes:
         """The same for a message that is not sent as it stands in the spool."""
-        if entry.account is None or HEADER_END not in message:
+        if entry.account is None:
             return b""
         header = header_block(message)
-        fields = fields_of(header)
+        fields = fields_of(_ended(header))
         keys = self._keys(fields)
         if not keys:
             return b""
@@ -105,7 +105,7 @@ class Signatory:
         with path.open("rb") as file:
             start = _read_header(file)
             header = header_block(start)
-            fields = fields_of(header)
+            fields = fields_of(_ended(header))
             keys = self._keys(fields)
             if not keys:
                 return b""
@@ -126,21 +126,23 @@ class Signatory:
         return looked.keys
 
     def _look_for_keys(self, domain: str) -> tuple[SigningKey, ...]:
-        if not domain or not self._is_local(domain):
-            return ()
-        try:
-            return self._ring.keys(domain)
-        except ConfigError as error:
-            log.event("dkim-key", level="error", path=error.path, error=error.what)
-            return ()
+        return self._ring.keys(domain) if domain and self._is_local(domain) else ()
+
+
+def _tell(error: ConfigError) -> None:
+    log.event("dkim-key", level="error", path=error.path, error=error.what)
 
 
 def _read_header(file: BinaryIO) -> bytes:
-    """The message up to the end of its header, and some more; b"" where no header ends."""
+    """The message up to the end of its header, and some more; b"" where that is too long."""
     start = b""
-    while HEADER_END not in start:
-        piece = file.read(SLICE)
-        if len(start) > HEADER_LIMIT or not piece:
-            return b""
+    while HEADER_END not in start and (piece := file.read(SLICE)):
         start += piece
+        if len(start) > HEADER_LIMIT + SLICE:
+            return b""
     return start
+
+
+def _ended(header: bytes) -> bytes:
+    """What came by BDAT may lack the last line end; it is sent with one. RFC 3030 §2"""
+    return header if header.endswith(b"\r\n") else header + b"\r\n"

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -93,24 +93,36 @@ class SigningKey:
         return self.key.sign(hashlib.sha256(canonical_header).digest())
 
 
-def load_keys(domains: Path, domain: str) -> tuple[SigningKey, ...]:
+def _refuse(error: ConfigError) -> None:
+    raise error
+
+
+def load_keys(
+    domains: Path, domain: str, report: Callable[[ConfigError], None] = _refuse
+) -> tuple[SigningKey, ...]:
     """The active keys of `domain`, in the order of their selectors; () for a domain without.
 
-    Raises ConfigError for a key that cannot be read.
+    A key that cannot be read is told to `report`, by which it is raised or left aside.
     """
-    folder = domains / domain / "dkim"
     keys = []
-    for path in sorted(folder.glob("*.pem")):
-        if not _is_active(path.with_suffix(".toml")):
-            continue
+    for path in sorted((domains / domain / "dkim").glob("*.pem")):
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(str(path), 0, "not a readable private key") from error
-        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise ConfigError(str(path), 0, "neither RSA nor Ed25519")
-        keys.append(SigningKey(domain, path.stem, key))
+            if _is_active(path.with_suffix(".toml")):
+                keys.append(SigningKey(domain, path.stem, _load(path)))
+        except ConfigError as error:
+            report(error)
     return tuple(keys)
+
+
+def _load(path: Path) -> RSAPrivateKey | Ed25519PrivateKey:
+    """Raises ConfigError."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(str(path), 0, "not a readable private key") from error
+    if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
+        raise ConfigError(str(path), 0, "neither RSA nor Ed25519")
+    return key
 
 
 def _is_active(path: Path) -> bool:
@@ -131,22 +143,30 @@ class _Known:
 
 
 class KeyRing:
-    """The keys of all domains, read again when the folder of a domain's keys changes."""
+    """The keys of all domains, read again when the folder of a domain's keys changes.
 
-    def __init__(self, domains: Path) -> None:
+    What cannot be read is told to `report`, each time that it is missed; the others sign.
+    """
+
+    def __init__(self, domains: Path, report: Callable[[ConfigError], None] = _refuse) -> None:
         self._domains = domains
+        self._report = report
         self._known: dict[str, _Known] = {}
 
     def keys(self, domain: str) -> tuple[SigningKey, ...]:
-        """As `load_keys`."""
+        """The active keys of a domain of ours."""
         known = self._known.get(domain)
         if known is not None and _stamps(known.paths) == known.stamps:
             return known.keys
         folder = self._domains / domain / "dkim"
         paths = tuple(map(str, (folder, *folder.glob("*.toml"), *folder.glob("*.pem"))))
         stamps = _stamps(paths)
-        keys = load_keys(self._domains, domain)
-        self._known[domain] = _Known(paths, stamps, keys)
+        problems: list[ConfigError] = []
+        keys = load_keys(self._domains, domain, problems.append)
+        if not problems:
+            self._known[domain] = _Known(paths, stamps, keys)
+        for problem in problems:
+            self._report(problem)
         return keys
 
 
