@@ -141,9 +141,16 @@ def next_hop(table: RoutingTable, domain: str, way_out: WayOut = NO_WAY_OUT) -> 
     name = normalise_domain(domain)
     if not name or table.is_local(name):
         return NextHop("lmtp", "local", socket=table.lmtp)
-    family = table.families.get(name) or table.families.get("*") or "any"
     hop = _hop_out(table, name, way_out.smarthost)
-    return replace(hop, family=family, sources=way_out.source_addresses or table.sources)
+    sources = way_out.source_addresses or table.sources
+    return replace(hop, family=_family(table, name, hop), sources=sources)
+
+
+def _family(table: RoutingTable, name: str, hop: NextHop) -> Family:
+    """That of the host to connect to; of the domain if it leads to its own hosts, or has a route of
+    its own."""
+    keys = [hop.host, name if hop.kind == "mx" or name in table.routes else "", "*"]
+    return next((table.families[key] for key in keys if key in table.families), "any")
 
 
 def _hop_out(table: RoutingTable, name: str, wanted: str) -> NextHop:

@@ -298,6 +298,24 @@ def test_families_by_domain(tmp_path: Path) -> None:
     assert next_hop(table, "example.net").family == "ipv6-first"
 
 
+@pytest.mark.parametrize(
+    ("settings", "family"),
+    [
+        ('smarthost = "relay.example:25"', "ipv6"),
+        ('smarthost = "other.example:25"', "ipv4-first"),
+        ('routes = { "*" = "relay.example:25" }', "ipv6"),
+        ('routes = { "*" = "other.example:25" }', "ipv4-first"),
+        ('routes = { "example.org" = "other.example:25" }', "ipv4"),
+    ],
+)
+def test_family_goes_by_the_host_that_is_connected_to(
+    tmp_path: Path, settings: str, family: Family
+) -> None:
+    families = '{ "example.org" = "ipv4", "relay.example" = "ipv6", "*" = "ipv4-first" }'
+    table = by_config(tmp_path, f"{settings}\nfamilies = {families}\n")
+    assert next_hop(table, "example.org").family == family
+
+
 def test_star_route_is_for_any_other_domain() -> None:
     table = RoutingTable("mx", TABLE.is_local, TABLE.lmtp, {"*": "127.0.0.1:2500"})
     assert next_hop(table, "example.org").key == "[127.0.0.1]:2500"
