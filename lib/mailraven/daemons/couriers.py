@@ -155,7 +155,8 @@ class Couriers:
             courier.sessions -= 1
         else:
             used = None
-            await self.somebody()
+            while not self._here:  # who came may have gone before we had our turn
+                await self.somebody()
             courier = min(self._here, key=lambda one: one.load)
         self._number += 1
         session = used.number if used is not None else 0
