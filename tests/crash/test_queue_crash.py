@@ -1,7 +1,8 @@
 """kill -9 before each disk operation of the queue, one after the other: nothing is ever lost.
 
 A child process does the work and kills itself before its n-th change of the disk, for n = 1, 2, …
-until it gets through; then the spool is taken over as a new queued would.
+until it gets through, and in the middle of each write; then the spool is taken over as a new queued
+would.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mailraven.files.fsyncs import Fsyncs
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.draft import Draft
-from mailraven.queue.entry import Answer, instant
+from mailraven.queue.entry import TOGETHER_LIMIT, Answer, QueueEntry, instant
 from mailraven.queue.progress import Attempt, record
 from mailraven.queue.spool import FOLDERS, Spool
 from mailraven.queue.submitter import Job, commit
@@ -37,6 +38,7 @@ STEPS = frozenset(
 MOST_STEPS = 60
 CONTENT = [b"Subject: hi\r\n\r\n", b"body\r\n" * 50]
 WHOLE = b"".join(CONTENT)
+LARGE = WHOLE + b"x" * TOGETHER_LIMIT
 
 Work = Callable[[Spool, Callable[[str], None]], None]
 Check = Callable[[Spool], None]
@@ -60,15 +62,26 @@ def killed_at(number: int, spool: Spool, work: Work) -> tuple[bool, list[str]]:
 
 def _run_child(number: int, spool: Spool, work: Work, writer: int) -> None:
     left = number
+    writev, is_half = os.writev, False
 
-    def before_each_step(event: str, arguments: tuple[object, ...]) -> None:
+    def step() -> None:
         nonlocal left
-        if event not in STEPS or str(spool.root) not in str(arguments[:2]):
-            return
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def before_each_step(event: str, arguments: tuple[object, ...]) -> None:
+        if event in STEPS and str(spool.root) in str(arguments[:2]):
+            step()
+
+    def write_half(fd: int, pieces: Sequence[memoryview]) -> int:
+        nonlocal is_half
+        step()
+        is_half = not is_half
+        octets = b"".join(pieces)
+        return writev(fd, [octets[: len(octets) // 2] if is_half else octets])
+
+    os.writev = write_half
     sys.addaudithook(before_each_step)
     try:
         work(spool, lambda word: os.write(writer, f"{word}\n".encode()) and None)
@@ -88,17 +101,23 @@ def fresh(tmp_path: Path, number: int) -> Spool:
     return spool
 
 
+def entries(spool: Spool) -> list[QueueEntry]:
+    """What a new queued finds: what is not whole in incoming/ is not there."""
+    found = [spool.look(listed.id, listed.folder) for listed in spool.entries()]
+    return [entry for entry in found if entry is not None]
+
+
 def whole_entries(spool: Spool) -> list[QueueId]:
     """Every entry, after a new queued has taken over; each is in one folder, readable, with its
     whole message."""
     spool.recover()
-    ids = [listed.id for listed in spool.entries()]
-    assert len(ids) == len(set(ids))
-    for id in ids:
-        entry = spool.load(id)
-        message = spool.message_path(id).read_bytes()
-        assert len(message) == entry.size
-    return ids
+    found = entries(spool)
+    assert len(found) == len({entry.id for entry in found})
+    for entry in found:
+        assert len(spool.read_message(entry)) == entry.size
+    elsewhere = [one for one in spool.entries() if one.folder != "incoming"]
+    assert {one.id for one in elsewhere} <= {entry.id for entry in found}
+    return [entry.id for entry in found]
 
 
 def each_step(tmp_path: Path, prepare: Check, work: Work, check: Check) -> int:
@@ -127,29 +146,29 @@ def test_submit_keeps_what_it_acknowledged_and_shows_nothing_half(tmp_path: Path
     def work(spool: Spool, say: Callable[[str], None]) -> None:
         say(spool.submit(envelope(), CONTENT))
         say(spool.submit(envelope(), spilled))
+        say(spool.submit(envelope(), [LARGE]))
 
     def check(spool: Spool) -> None:
-        for listed in spool.entries():
-            assert listed.folder == "incoming"
-            assert spool.message_path(listed.id).read_bytes() == WHOLE
+        assert {listed.folder for listed in spool.entries()} <= {"incoming"}
+        assert all(spool.read_message(entry) in (WHOLE, LARGE) for entry in entries(spool))
 
-    assert each_step(tmp_path, nothing, work, check) >= 6
+    assert each_step(tmp_path, nothing, work, check) >= 15
 
 
 def test_a_batch_keeps_what_it_acknowledged_and_shows_nothing_half(tmp_path: Path) -> None:
     def work(spool: Spool, say: Callable[[str], None]) -> None:
-        batch = [Job(Draft(str(spool.root), envelope(), CONTENT)) for _ in range(3)]
+        contents = (CONTENT, [LARGE], CONTENT)
+        batch = [Job(Draft(str(spool.root), envelope(), one)) for one in contents]
         commit(batch, str(spool.root), Fsyncs())
         for job in batch:
             assert job.failure is None
             say(job.draft.id)
 
     def check(spool: Spool) -> None:
-        for listed in spool.entries():
-            assert listed.folder == "incoming"
-            assert spool.message_path(listed.id).read_bytes() == WHOLE
+        assert {listed.folder for listed in spool.entries()} <= {"incoming"}
+        assert all(spool.read_message(entry) in (WHOLE, LARGE) for entry in entries(spool))
 
-    assert each_step(tmp_path, nothing, work, check) >= 11
+    assert each_step(tmp_path, nothing, work, check) >= 14
 
 
 def one_message(spool: Spool) -> None:
@@ -157,8 +176,13 @@ def one_message(spool: Spool) -> None:
     spool.submit(envelope("bob@example.net", "carol@example.net"), CONTENT)
 
 
+def one_large_message(spool: Spool) -> None:
+    """One whose octets lie in a file of their own."""
+    spool.submit(envelope(), [LARGE])
+
+
 def the_message(spool: Spool) -> QueueId:
-    (id,) = (listed.id for listed in spool.entries() if spool.load(listed.id).reverse_path)
+    (id,) = (entry.id for entry in entries(spool) if entry.reverse_path)
     return id
 
 
@@ -175,6 +199,7 @@ def test_claim_save_and_defer_never_lose_the_entry(tmp_path: Path) -> None:
 
     def check(spool: Spool) -> None:
         entry = spool.load(the_message(spool))
+        assert spool.read_message(entry) == WHOLE
         assert entry.recipients[1].status == "pending"
         if entry.attempts:
             assert entry.recipients[0].status == "relayed"
@@ -191,11 +216,11 @@ def test_failure_is_always_either_in_the_queue_or_reported(tmp_path: Path) -> No
         settle(flight, Config(hostname="mx.example.org"))
 
     def check(spool: Spool) -> None:
-        entries = [spool.load(listed.id) for listed in spool.entries()]
-        assert any(entry.reverse_path for entry in entries) or len(entries) == 1
-        for entry in entries:
+        found = entries(spool)
+        assert any(entry.reverse_path for entry in found) or len(found) == 1
+        for entry in found:
             if not entry.reverse_path:
-                assert b"bob@example.net" in spool.message_path(entry.id).read_bytes()
+                assert b"bob@example.net" in spool.read_message(entry)
 
     assert each_step(tmp_path, one_message, work, check) >= 6
 
@@ -207,7 +232,8 @@ def test_remove_leaves_no_entry_without_its_message(tmp_path: Path) -> None:
     def check(spool: Spool) -> None:
         assert len(list(spool.entries())) <= 1
 
-    assert each_step(tmp_path, one_message, work, check) >= 2
+    assert each_step(tmp_path, one_message, work, check) >= 1
+    assert each_step(tmp_path / "large", one_large_message, work, check) >= 2
 
 
 @pytest.mark.parametrize("verb", ["fail", "route"])
@@ -221,6 +247,7 @@ def test_an_edit_of_an_operator_leaves_the_old_text_or_the_new_one(
 
     def check(spool: Spool) -> None:
         entry = spool.load(the_message(spool))
+        assert spool.read_message(entry) == WHOLE
         kinds = {(one.status, one.route) for one in entry.recipients}
         assert kinds in (
             {("pending", "")},

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mailraven.ops.demo import Demo
+from mailraven.queue.spool import Spool
 from peers.patience import wait_for
+from servers.queue_house import is_empty
 from servers.smtp_server import Received, SmtpServer
 from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import LARGE, MAIL, answer_to, new_house, stranger
@@ -41,8 +43,8 @@ class Road:
     def arrival(self) -> Received:
         """The next message that arrives far away."""
         wait_for("a message far away", lambda: len(self.far.received) > 0)
-        entries = self.house.root / "spool" / "msg"
-        wait_for("an empty queue", lambda: not list(entries.iterdir()))
+        spool = Spool(self.house.root / "spool")
+        wait_for("an empty queue", lambda: is_empty(spool))
         return self.far.received.pop()
 
 

@@ -60,7 +60,7 @@ def test_mail_is_held_not_refused_and_owner_and_postmaster_are_told_once(
     ]
     (told,) = [one for one in in_queue(house, "incoming") if not one.reverse_path]
     assert {one.address for one in told.recipients} == {ALICE, f"postmaster@{DOMAIN}"}
-    text = (house.root / "spool" / "msg" / told.id).read_text()
+    text = Spool(house.root / "spool").read_message(told).decode()
     assert "the same text for 4 first-time recipients" in text
     assert f"mailraven brake release {ALICE}" in text
     assert "same text" in (account_folder(house) / "brake").read_text()

@@ -1,13 +1,14 @@
 """Which way a message goes, Maildirs or spool, and that no try of a sender files it twice."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from mailraven.ops.demo import Demo
+from mailraven.queue.spool import Spool
 from peers.patience import wait_for
+from servers.queue_house import is_empty
 from servers.smtp_server import SmtpServer
 from transcripts.live import DOMAIN, running
 from unit.daemons.smtp_house import (
@@ -20,6 +21,7 @@ from unit.daemons.smtp_house import (
     mailbox,
     new_house,
     spooled,
+    spooled_entry,
     spooled_message,
     stranger,
 )
@@ -50,9 +52,7 @@ def test_an_alias_to_here_and_elsewhere_goes_through_the_queue_as_one(house: Dem
         assert answer_to(smtp, "x@example.net", [f"team@{DOMAIN}"], MAIL).startswith("250 ")
     assert mailbox(house, "alice") == mailbox(house, "bob") == []
     (entry,) = spooled(house)
-    recipients = {
-        one["address"]: one["orcpt"] for one in json.loads(entry.read_text())["recipients"]
-    }
+    recipients = {one.address: one.orcpt for one in spooled_entry(house, entry).recipients}
     everyone = {f"alice@{DOMAIN}", f"bob@{DOMAIN}", "far@example.net"}
     assert recipients == dict.fromkeys(everyone, f"rfc822;team@{DOMAIN}")
     message = spooled_message(house, entry)
@@ -121,8 +121,8 @@ def test_who_keeps_a_copy_and_sends_one_on_has_each_once() -> None:
         with running(demo, "smtpd", "queued"):
             with stranger(demo) as smtp:
                 answer_to(smtp, "x@example.net", [f"carol@{DOMAIN}"], MAIL)
-            entries = demo.root / "spool" / "msg"
-            wait_for("an empty queue", lambda: not list(entries.iterdir()))
+            spool = Spool(demo.root / "spool")
+            wait_for("an empty queue", lambda: is_empty(spool))
             assert len(mailbox(demo, "carol")) == len(far.received) == 1
 
     asyncio.run(story())

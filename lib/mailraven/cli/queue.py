@@ -221,13 +221,16 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         say_json({**as_json(listed, entry), "why": reason, "queued_runs": served})
         return 0
-    header = _header(spool, listed.id)
+    header = _header(spool, entry)
     say("\n".join(_facts(listed, entry, header)))
     say(reason if served else f"{reason} No queued runs: nothing happens until it does.")
     for one in entry.recipients:
         say("")
         say("\n".join(map(printable, story(one))))
-    say(f"\n{spool.folder(listed.folder) / listed.id}\n{spool.message_path(listed.id)}\n")
+    files = [spool.folder(listed.folder) / listed.id]
+    if entry.crc32 is None:
+        files.append(spool.message_path(listed.id))
+    say("\n".join(("", *map(str, files), "")))
     lines = header.decode(errors="replace").replace("\r\n", "\n").rstrip().split("\n")
     say("\n".join(printable(line.expandtabs()) for line in lines))
     return 0
@@ -251,9 +254,8 @@ def _facts(listed: Listed, entry: QueueEntry, header: bytes) -> Iterator[str]:
             yield f"{name + ':':<12}{value}"
 
 
-def _header(spool: Spool, id: QueueId) -> bytes:
+def _header(spool: Spool, entry: QueueEntry) -> bytes:
     try:
-        with spool.message_path(id).open("rb") as file:
-            return header_block(file.read(HEADER_SHOWN))
+        return header_block(spool.read_message(entry, HEADER_SHOWN))
     except FileNotFoundError:
         return b"(the message is gone)"

@@ -1,7 +1,8 @@
 """What comes into the spool, and what others do there: by inotify, and by looking now and then.
 
-inotify on incoming/ and deferred/ says that something has come or was touched; the folders are read
-at the start, after an overflow, and now and then.
+inotify on incoming/ and deferred/ says that something has come or was touched: what is submitted is
+there when its writer closes it. The folders are read at the start, after an overflow, and now and
+then.
 """
 
 import asyncio
@@ -13,12 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailraven.files.lock import try_lock_file
-from mailraven.files.watch import MOVED_FROM, MOVED_TO, Q_OVERFLOW, Watcher, WatchesExhausted
+from mailraven.files.watch import (
+    CLOSE_WRITE,
+    MOVED_FROM,
+    MOVED_TO,
+    Q_OVERFLOW,
+    Watcher,
+    WatchesExhausted,
+)
 from mailraven.mail.types import QueueId
 from mailraven.observe import log
 from mailraven.queue.agenda import Agenda
 from mailraven.queue.names import is_queue_id
-from mailraven.queue.spool import Folder, Listed, Spool
+from mailraven.queue.spool import Listed, Spool
 from mailraven.queue.wishes import fulfil_all_noted
 
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
@@ -56,10 +64,9 @@ class Arrivals:
         """Take the spool: lock it, find what a dead queued left, watch it. Raises OSError."""
         self._spool.prepare()
         await self._lock()
-        watched: tuple[Folder, ...] = ("incoming", "deferred")
         with suppress(WatchesExhausted):
-            for folder in watched:
-                self._watcher.add(self._spool.folder(folder), MOVED_TO | MOVED_FROM | ATTRIB)
+            self._watcher.add(self._incoming, CLOSE_WRITE | MOVED_TO | MOVED_FROM | ATTRIB)
+            self._watcher.add(self._spool.folder("deferred"), MOVED_TO | MOVED_FROM | ATTRIB)
         asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
         fulfil_all_noted(self._spool)
         for id in self._spool.recover():

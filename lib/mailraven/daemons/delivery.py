@@ -239,34 +239,29 @@ class Courier:
         Our own LMTP gets it as it is: its first field tells that we have seen it before. Raises
         OSError when it cannot be read.
         """
-        flight = job.flight
-        entry, path = flight.entry, flight.spool.message_path(flight.entry.id)
+        entry, spool = job.flight.entry, job.flight.spool
         if not needs_conversion(entry, extensions):
-            return await self._as_it_is(job, path)
+            return await self._as_it_is(job)
         if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
             return None
-        octets = await asyncio.to_thread(lambda: to_seven_bit(path.read_bytes()))
+        octets = await asyncio.to_thread(lambda: to_seven_bit(spool.read_message(entry)))
         if octets is None:
             return None
         octets = mark(job.via) + self._pen.signatory.sign_octets(entry, octets) + octets
         return Message(octets, None, len(octets))
 
-    async def _as_it_is(self, job: Job, path: Path) -> Message:
+    async def _as_it_is(self, job: Job) -> Message:
         """The message as it lies in the spool, signed unless it goes to our own LMTP."""
-        entry, is_signed = job.flight.entry, job.hop.kind != "lmtp"
+        entry, spool, is_signed = job.flight.entry, job.flight.spool, job.hop.kind != "lmtp"
         signatory, prefix = self._pen.signatory, mark(job.via)
-        if entry.size > SMALL:
+        if entry.crc32 is None and entry.size > SMALL:
+            path = spool.message_path(entry.id)
             prefix += await signatory.sign(entry, path) if is_signed else b""
             return Message(prefix, path, len(prefix) + entry.size)
-        octets = _read(path)  # a page or two: no thread is worth it
+        octets = spool.read_message(entry)  # a page or two: no thread is worth it
         if is_signed:
             prefix += signatory.sign_small(entry, octets)
         return Message(prefix + octets, None, len(prefix) + len(octets))
-
-
-def _read(path: Path) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path costs more than the call
-        return file.read()
 
 
 def _check(asked: Demand, chain: list[bytes]) -> None:

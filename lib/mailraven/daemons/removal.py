@@ -63,10 +63,10 @@ class Remover:
                 return
 
     def _is_removed(self, flight: Flight) -> bool:
-        id = flight.entry.id
+        entry = flight.entry
         try:
-            if not self._spool.remove(id, "active"):
-                log.event("entry-gone", level="warn", queue_id=id)
+            if not self._spool.remove(entry.id, "active", is_apart=entry.crc32 is None):
+                log.event("entry-gone", level="warn", queue_id=entry.id)
         except OSError:
             return False
         return True

@@ -172,10 +172,10 @@ def _submit(spool: Spool, entry: QueueEntry, report: Report, config: Config) -> 
 def _original(spool: Spool, entry: QueueEntry, *, whole: bool) -> bytes:
     """The message or its header; nothing when it has vanished: the sender hears all the same."""
     try:
-        with spool.message_path(entry.id).open("rb") as file:
-            return file.read() if whole else header_block(file.read(HEADER_LIMIT))
+        octets = spool.read_message(entry, -1 if whole else HEADER_LIMIT)
     except FileNotFoundError:
         return b""
+    return octets if whole else header_block(octets)
 
 
 def log_attempt(entry: QueueEntry, position: int, attempt: Attempt) -> None:

@@ -5,13 +5,20 @@
     spool/deferred/ID   waits; the file's modification time is the time of the next try
     spool/held/ID       waits for an operator
     spool/wishes/ID     what an operator wants of an entry in active/ (queue/wishes.py)
-    spool/msg/ID        the message itself, CRLF line ends, from the first header octet to the last
+    spool/msg/ID        the message itself where it is large
 
-The file holds the envelope, when and by whom the message came, and for every recipient how far it
-is and what the other side last said, word for word. Times are UTC as in RFC 3339. An entry moves
-between folders by rename alone, so it is in exactly one of them at any time; its text changes only
-in `active/` and, by an operator's wish, in `held/`, at once or not at all. `touch deferred/ID` is
-therefore a valid "try again now".
+The text is the envelope, when and by whom the message came, and for every recipient how far it is
+and what the other side last said, word for word. Times are UTC as in RFC 3339. It ends with a line
+"}". Behind it comes the message, CRLF line ends, from the first header octet to the last, if it has
+at most TOGETHER_LIMIT octets and came in memory; `crc32` is then its checksum. A string of JSON has
+no line ends, so the first line "}" is the end of the text. Where `crc32` is null (or missing, as
+older ones have it), the file has the text alone, and the message is msg/ID.
+
+An entry moves between folders by rename alone, so it is in exactly one of them at any time; its
+text changes only in `active/` and, by an operator's wish, in `held/`, at once or not at all: with
+the message a new file takes the place of the old one. `touch deferred/ID` is therefore a valid "try
+again now". Only in `incoming/` a file may be incomplete, its text or its message: it is still being
+written, or whoever wrote it was killed and nobody was told of it; to readers it is not there.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +31,7 @@ from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
 
 ANSWER_LIMIT = 1000  # characters of the other side's last answer that are kept per recipient
+TOGETHER_LIMIT = 64 * 1024  # octets of a message that lies in the file of its entry
 
 Content = Literal["7bit", "8bit", "utf8-header"]
 """What the message needs of the next hop: nothing, 8BITMIME (RFC 6152), or SMTPUTF8 (RFC 6531)."""
@@ -79,7 +87,8 @@ class QueuedRecipient:
 class QueueEntry:
     """One message for one or more recipients, as in the file of that name.
 
-    `hold` says why a message was put into held/ when that was not an operator's wish.
+    `hold` says why a message was put into held/ when that was not an operator's wish. `crc32` is
+    that of the message, if it lies behind the text.
     """
 
     id: QueueId
@@ -101,6 +110,7 @@ class QueueEntry:
     attempts: int = 0
     delay_noticed: bool = False
     hold: str = ""
+    crc32: int | None = None
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -118,14 +128,20 @@ def instant(unix: float) -> datetime:
     return datetime.fromtimestamp(round(unix, 3), UTC)
 
 
-def new_entry(queue_id: QueueId, envelope: Envelope, size: int, content: Content) -> QueueEntry:
+def new_entry(
+    queue_id: QueueId,
+    envelope: Envelope,
+    size: int,
+    content: Content,
+    crc32: int | None = None,
+) -> QueueEntry:
     """The entry of a message that has not been tried; due at once."""
     received = instant(envelope.received_at)
     return QueueEntry(
         id=queue_id,
         trace=envelope.trace,
         reverse_path=envelope.reverse_path,
-        recipients=tuple(_queued(recipient) for recipient in envelope.recipients),
+        recipients=tuple(map(_queued, envelope.recipients)),
         received=received,
         next_try=received,
         size=size,
@@ -137,6 +153,7 @@ def new_entry(queue_id: QueueId, envelope: Envelope, size: int, content: Content
         envid=envelope.envid,
         account=envelope.account,
         as_it_came=envelope.as_it_came,
+        crc32=crc32,
     )
 
 

@@ -1,33 +1,44 @@
-"""The spool on disk: one file per message, one per envelope; every step survives a crash.
+"""The spool on disk: a file for each message and its envelope; every step survives a crash.
 
-Submitting writes msg/ID, then the entry aside, makes both durable, and only then renames the entry
-into incoming/: until that rename nobody sees the message, and after it nobody loses it. Left-overs
-of a crash before the rename are a msg/ID that no entry names; `recover` removes them when they are
-old enough that no living submitter can own them. All functions are synchronous and may wait for
+A small message lies in the file of its entry: submitting writes that file into incoming/, makes it
+durable, and only then says so. Until it is whole nobody sees it, and after that nobody loses it. Of
+a large one the file msg/ID is durable before its entry is written. What a crash before that leaves
+are an entry that is not whole, or a msg/ID that no entry names; `recover` removes them when they
+are old enough that no living submitter can own them. All functions are synchronous and may wait for
 the disk; a daemon calls them from a thread. Entry and folders are explained in queue/entry.py.
 """
 # ruff: noqa: PTH104, PTH108, PTH110, PTH116, PTH123 -- str paths: this runs for each message
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from mailraven.files.atomic import GroupFsync, fsync_dir
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.types import QueueId
 from mailraven.queue.draft import Draft, write_pieces
-from mailraven.queue.entry import BrokenEntry, QueueEntry, decode_entry, encode_entry
+from mailraven.queue.entry import BrokenEntry, QueueEntry, encode_entry
+from mailraven.queue.entry_file import (
+    IncompleteEntry,
+    read_entry,
+    read_message_behind,
+    read_whole_entry,
+)
+from mailraven.queue.left_overs import forget, remove_left_overs
 from mailraven.queue.names import is_queue_id
 
 Folder = Literal["incoming", "active", "deferred", "held"]
 FOLDERS: tuple[Folder, ...] = ("incoming", "active", "deferred", "held")
+READING_ORDER: tuple[Folder, ...] = ("active", "deferred", "incoming", "held")  # likely ones first
 
 CLOCK_GRAIN = 0.001  # seconds; times of files are kept a little less exact than ours
 ORPHAN_AGE = 3600  # seconds after which a file without an entry belongs to no living submitter
+
+T = TypeVar("T")
 
 
 class EntryGone(Exception):
@@ -65,7 +76,7 @@ class Spool:
         return self.root / name
 
     def message_path(self, id: QueueId) -> Path:
-        """The file with the message of the entry `id`."""
+        """The file of a message that does not lie behind its entry (`crc32` is None)."""
         return self._messages / id
 
     # -- coming in ---------------------------------------------------------------------------------
@@ -77,21 +88,25 @@ class Spool:
         `hold` says why.
 
         `content` is the whole message with CRLF line ends, in pieces or as a file (which is hard
-        linked where possible and then must not change any more). Costs one fsync for the message,
-        one for the entry, and one per folder that is shared by all who wait. Raises OSError;
-        nothing is left then, unless the delivery was quicker than the failing fsync.
+        linked where possible and then must not change any more). Costs one fsync for the file, one
+        for its folder that is shared by all who wait, and the same again for a large message.
+        Raises OSError; nothing is left then, unless the delivery was quicker than the failing
+        fsync.
         """
-        draft = Draft(str(self.root), envelope, content, hold)
+        draft = Draft(self._root, envelope, content, hold)
         try:
             draft.write()
-            for fd in draft.fds:
-                os.fsync(fd)
-            self._message_names.sync()
-            draft.publish()
+            if draft.is_apart:
+                _fsync_all(draft.fds)
+                self._message_names.sync()
+                draft.add_entry()
+            _fsync_all(draft.fds)
+            draft.show()
             (self._held_names if hold else self._incoming_names).sync()
         except BaseException:
             draft.undo()
             raise
+        draft.close()
         return draft.id
 
     # -- looking -----------------------------------------------------------------------------------
@@ -117,20 +132,27 @@ class Spool:
 
     def load(self, id: QueueId) -> QueueEntry:
         """The entry `id`, wherever it is. Raises FileNotFoundError or BrokenEntry."""
-        for _ in range(3):  # it may move between the look and the read
-            place = self.find(id)
-            if place is None:
-                break
-            with suppress(FileNotFoundError):
-                return self._read(place.folder, id)
-        raise FileNotFoundError(self.root / "*" / id)
+        return self._wherever(id, read_entry)
 
-    def _read(self, folder: Folder, id: QueueId) -> QueueEntry:
-        with open(f"{self._root}/{folder}/{id}", "rb", buffering=0) as file:
-            entry = decode_entry(file.read())
-        if entry.id != id:
-            raise BrokenEntry(f"the entry in {folder}/{id} calls itself {entry.id!r}")
-        return entry
+    def read_message(self, entry: QueueEntry, limit: int = -1) -> bytes:
+        """The message, or its first `limit` octets. Raises OSError."""
+        if entry.crc32 is not None:
+            octets = self._wherever(entry.id, lambda path: read_message_behind(path, entry))
+            return octets if limit < 0 else octets[:limit]
+        with open(f"{self._root}/msg/{entry.id}", "rb", buffering=0) as file:
+            return file.read(limit)
+
+    def _wherever(self, id: QueueId, read: Callable[[str], T]) -> T:
+        """What `read` gives of the file of an entry. Raises FileNotFoundError, and as `read`."""
+        for folder in READING_ORDER * 3 if is_queue_id(id) else ():  # it may move behind our back
+            try:
+                return read(f"{self._root}/{folder}/{id}")
+            except FileNotFoundError:
+                continue
+            except IncompleteEntry:
+                if folder != "incoming":
+                    raise
+        raise FileNotFoundError(self.root / "*" / id)
 
     # -- being delivered ---------------------------------------------------------------------------
 
@@ -140,12 +162,14 @@ class Spool:
         Raises BrokenEntry; the entry is then in held/ for an operator to look at. Raises OSError.
         """
         try:
-            entry = self._read(folder, id)
-            if not os.path.exists(f"{self._root}/msg/{id}"):
+            entry = read_whole_entry(f"{self._root}/{folder}/{id}")
+            if entry.crc32 is None and not os.path.exists(f"{self._root}/msg/{id}"):
                 raise BrokenEntry("there is no message of that name in msg/")
         except FileNotFoundError:
             return None
-        except BrokenEntry:
+        except BrokenEntry as error:
+            if folder == "incoming" and isinstance(error, IncompleteEntry):
+                return None  # nobody was told of it
             if not self.hold(id, folder):
                 return None  # it went while we looked
             raise
@@ -189,7 +213,7 @@ class Spool:
             due = entry.next_try.timestamp()
             os.utime(aside, (due, due))
         except BaseException:
-            self._forget(aside)
+            forget(aside)
             raise
         self._put_in_place(entry.id, aside)
         self._move(entry.id, "active", "deferred")
@@ -204,32 +228,40 @@ class Spool:
         os.utime(f"{self._root}/active/{id}", (due, due))
         return self._move(id, "active", "deferred")
 
-    def _write_aside(self, entry: QueueEntry) -> Path:
-        aside = self.root / "active" / f".{entry.id}~"
-        self._forget(aside)  # of one who was killed
+    def _write_aside(self, entry: QueueEntry) -> str:
+        aside = f"{self._root}/active/.{entry.id}~"
         try:
-            _write_durably(aside, encode_entry(entry))
-        except BaseException:
-            self._forget(aside)
-            raise
+            pieces = self._pieces(entry, "active")
+        except FileNotFoundError as error:
+            raise EntryGone(entry.id) from error
+        _write_durably(aside, pieces)
         return aside
 
-    def _put_in_place(self, id: QueueId, aside: Path) -> None:
-        place = self.root / "active" / id
-        if not place.exists():
-            self._forget(aside)
-            raise EntryGone(id)
-        aside.rename(place)
-        fsync_dir(place.parent)
+    def _pieces(self, entry: QueueEntry, folder: Folder) -> list[bytes]:
+        """What the file of an entry in `folder` is to hold: a new text, the same message."""
+        text = encode_entry(entry)
+        if entry.crc32 is None:
+            return [text]
+        return [text, read_message_behind(f"{self._root}/{folder}/{entry.id}", entry)]
 
-    def remove(self, id: QueueId, folder: Folder) -> bool:
-        """End of the way: entry first, then message; False when the entry is not in `folder`."""
+    def _put_in_place(self, id: QueueId, aside: str) -> None:
+        place = f"{self._root}/active/{id}"
+        if not os.path.exists(place):
+            forget(aside)
+            raise EntryGone(id)
+        os.rename(aside, place)
+        fsync_dir(self.root / "active")
+
+    def remove(self, id: QueueId, folder: Folder, *, is_apart: bool = True) -> bool:
+        """End of the way: entry first, then message, which may be apart; False when the entry is
+        not in `folder`."""
         try:
             os.unlink(f"{self._root}/{folder}/{id}")
         except FileNotFoundError:
             return False
-        with suppress(OSError):
-            os.unlink(f"{self._root}/msg/{id}")
+        if is_apart:
+            with suppress(OSError):
+                os.unlink(f"{self._root}/msg/{id}")
         return True
 
     # -- an operator's wishes ----------------------------------------------------------------------
@@ -244,19 +276,22 @@ class Spool:
         return self._hold_with_text(entry, folder)
 
     def _hold_with_text(self, entry: QueueEntry, folder: Folder) -> bool:
-        aside = self.root / "held" / f".{entry.id}~"
-        self._forget(aside)
+        aside = f"{self._root}/held/.{entry.id}~"
         try:
-            _write_durably(aside, encode_entry(entry))
+            pieces = self._pieces(entry, folder)
+        except FileNotFoundError:
+            return False
+        _write_durably(aside, pieces)
+        try:
             with suppress(FileNotFoundError):  # it has gone meanwhile
-                keep_owner(aside, self.root / folder / entry.id)
+                keep_owner(Path(aside), self.root / folder / entry.id)
                 if folder == "held" or self.hold(entry.id, folder):
-                    aside.rename(self.root / "held" / entry.id)
+                    os.rename(aside, f"{self._root}/held/{entry.id}")
                     return True
         except BaseException:
-            self._forget(aside)
+            forget(aside)
             raise
-        self._forget(aside)
+        forget(aside)
         return False
 
     def hold(self, id: QueueId, folder: Folder) -> bool:
@@ -296,24 +331,8 @@ class Spool:
 
         Call it only as the one queued of this spool. What was claimed is simply due again.
         """
-        old = time.time() - ORPHAN_AGE
-        for name in FOLDERS:
-            _remove_asides(self.root / name, old)
-        _remove_asides(self._messages, old)
-        named = {listed.id for listed in self.entries()}
-        with os.scandir(self._messages) as listing:
-            orphans = [item for item in listing if item.name not in named]
-        for item in orphans:
-            with suppress(FileNotFoundError):
-                if item.stat().st_ctime < old and self.find(QueueId(item.name)) is None:
-                    Path(item.path).unlink()
+        remove_left_overs(self._root, FOLDERS, time.time() - ORPHAN_AGE)
         return [listed.id for listed in self.entries("active")]
-
-    @staticmethod
-    def _forget(*paths: Path) -> None:
-        for path in paths:
-            with suppress(OSError):
-                path.unlink()
 
 
 def keep_owner(new: Path, old: Path) -> None:
@@ -323,19 +342,20 @@ def keep_owner(new: Path, old: Path) -> None:
         os.chown(new, status.st_uid, status.st_gid)
 
 
-def _remove_asides(folder: Path, older_than: float) -> None:
-    with os.scandir(folder) as listing:
-        asides = [item for item in listing if item.name.startswith(".")]
-    for item in asides:
-        with suppress(FileNotFoundError):
-            if item.stat().st_ctime < older_than:
-                Path(item.path).unlink()
-
-
-def _write_durably(path: Path, data: bytes) -> None:
+def _write_durably(path: str, pieces: list[bytes]) -> None:
+    """Write a file that is nobody else's; nothing is left when that fails with OSError."""
+    forget(path)  # of one who was killed
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
-        write_pieces(fd, [data])
+        write_pieces(fd, pieces)
         os.fsync(fd)
+    except BaseException:
+        forget(path)
+        raise
     finally:
         os.close(fd)
+
+
+def _fsync_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.fsync(fd)

@@ -1,7 +1,8 @@
 """Submissions of one process, committed in batches by one thread: few waits for the disk for many.
 
-While a batch waits for the disk, those who come meanwhile become the next one. It waits twice: for
-its files and their names in msg/, side by side (files/fsyncs.py), then for the names in incoming/.
+While a batch waits for the disk, those who come meanwhile become the next one. It waits once, for
+its files and their names side by side (files/fsyncs.py), and once more before that if there is a
+large message in it.
 """
 
 import asyncio
@@ -83,15 +84,14 @@ def commit(batch: list[Job], root: str, fsyncs: Fsyncs) -> None:
     """Make every message of the batch durable in incoming/, or note why it is not there."""
     for job in batch:
         _attempt(job, job.draft.write)
-    going = [job for job in batch if job.failure is None]
-    _sync(going, f"{root}/msg", fsyncs)
-    for job in going:
+    apart = [job for job in batch if job.draft.is_apart and job.failure is None]
+    _sync(apart, f"{root}/msg", fsyncs)
+    for job in apart:
         if job.failure is None:
-            _attempt(job, job.draft.publish)
-    _sync([job for job in going if job.failure is None], f"{root}/incoming", fsyncs)
+            _attempt(job, job.draft.add_entry)
+    _sync([job for job in batch if job.failure is None], f"{root}/incoming", fsyncs)
     for job in batch:
-        if job.failure is not None:
-            job.draft.undo()
+        (job.draft.close if job.failure is None else job.draft.undo)()
 
 
 def _attempt(job: Job, step: Callable[[], None]) -> None:

@@ -224,7 +224,7 @@ def test_what_a_dead_queued_left_is_changed_at_once(spool: Spool, command: Comma
 
 def test_broken_entry_is_named_not_fatal(spool: Spool, command: Command) -> None:
     id = put(spool)
-    (spool.folder("incoming") / id).write_text("{")
+    (spool.folder("incoming") / id).write_text("{\n}\n")
     code, out, _ = command("list")
     assert code == 0 and id in out and "cannot be read" in out
 

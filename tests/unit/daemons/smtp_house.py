@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailraven.mail.types import QueueId
 from mailraven.ops.demo import Demo
+from mailraven.queue.entry import QueueEntry
+from mailraven.queue.spool import Spool
 from transcripts.live import DOMAIN, PASSWORD, make_house
 
 BALANCER = "127.99.0.1"  # live.py lists its network
@@ -65,8 +68,12 @@ def spooled(house: Demo) -> list[Path]:
     return sorted(house.root.glob("spool/incoming/*"))
 
 
-def spooled_message(house: Demo, entry: Path) -> bytes:
-    return (house.root / "spool" / "msg" / entry.name).read_bytes()
+def spooled_entry(house: Demo, path: Path) -> QueueEntry:
+    return Spool(house.root / "spool").load(QueueId(path.name))
+
+
+def spooled_message(house: Demo, path: Path) -> bytes:
+    return Spool(house.root / "spool").read_message(spooled_entry(house, path))
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_a_report_goes_to_who_asked_and_agreed(config: Config) -> None:
     (listed,) = spool.entries("incoming")
     entry = spool.load(listed.id)
     assert (entry.reverse_path, entry.account) == ("postmaster@example.org",) * 2
-    message = spool.message_path(listed.id).read_bytes()
+    message = spool.read_message(spool.load(listed.id))
     assert b"\r\nSubject: Report Domain: author.example\r\n Submitter: example.org\r\n" in message
     (report,) = reports_in(message)
     assert isinstance(report, Feedback)
@@ -99,7 +99,7 @@ def filed(config: Config) -> Path:
     (listed,) = spool.entries("incoming")
     inbox = config.paths.mail / "example.org" / "alice" / "Maildir" / "new"
     inbox.mkdir(parents=True, exist_ok=True)
-    message = spool.message_path(listed.id).read_bytes()
+    message = spool.read_message(spool.load(listed.id))
     (inbox / "1.report").write_bytes(b"Received: from x\r\n" + message)
     (inbox / "2.again").write_bytes(message)
     (inbox / "3.other").write_bytes(b"Subject: hello\r\n\r\nhello\r\n")

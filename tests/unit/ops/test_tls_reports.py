@@ -57,7 +57,7 @@ def test_report_is_mailed_to_who_asks_and_once(config: Config) -> None:
     assert send(config, record) == []
     spool = Spool(config.paths.spool)
     (listed,) = spool.entries()
-    message = spool.message_path(listed.id).read_bytes()
+    message = spool.read_message(spool.load(listed.id))
     assert b"TLS-Report-Domain: far.example\r\n" in message
     assert spool.load(listed.id).account == "postmaster@example.org"
     (report,) = reports_in(message)
@@ -77,7 +77,7 @@ def test_report_has_what_its_readers_look_for(config: Config) -> None:
     send(config, ['"v=TLSRPTv1; rua=mailto:tls@far.example"'])
     spool = Spool(config.paths.spool)
     (listed,) = spool.entries()
-    message = spool.message_path(listed.id).read_bytes()
+    message = spool.read_message(spool.load(listed.id))
     packed = next(part for part in email.message_from_bytes(message).walk() if part.get_filename())
     # RFC 8460 §5.1: Unix seconds
     assert packed.get_filename() == "example.org!far.example!1795305600!1795391999.json.gz"

@@ -13,7 +13,15 @@ import pytest
 from mailraven.mail.envelope import Envelope, Recipient
 from mailraven.mail.types import QueueId, TraceId
 from mailraven.queue.content import needs_of
-from mailraven.queue.entry import Answer, BrokenEntry, bounded, decode_entry, encode_entry, instant
+from mailraven.queue.entry import (
+    TOGETHER_LIMIT,
+    Answer,
+    BrokenEntry,
+    bounded,
+    decode_entry,
+    encode_entry,
+    instant,
+)
 from mailraven.queue.names import is_queue_id, queue_id
 from mailraven.queue.spool import EntryGone, Spool
 
@@ -32,14 +40,16 @@ def spool(tmp_path: Path) -> Spool:
     return spool
 
 
-def test_submitted_message_and_entry_are_plain_files(spool: Spool) -> None:
+def test_a_small_message_is_one_plain_file_envelope_first(spool: Spool) -> None:
     id = spool.submit(envelope(), MESSAGE)
-    assert spool.message_path(id).read_bytes() == b"".join(MESSAGE)
-    shown = json.loads((spool.folder("incoming") / id).read_text())
+    text, end, message = (spool.folder("incoming") / id).read_bytes().partition(b"\n}\n")
+    assert message == b"".join(MESSAGE)
+    shown = json.loads(text + end)
     assert shown["reverse_path"] == "alice@example.net"
     assert shown["recipients"][0]["address"] == "bob@example.org"
     assert shown["received"] == "2023-11-14T22:13:20.500000Z"
     assert sorted(os.listdir(spool.folder("incoming"))) == [id]
+    assert os.listdir(spool.folder("msg")) == []
 
 
 def test_a_file_is_linked_not_copied(spool: Spool, tmp_path: Path) -> None:
@@ -53,14 +63,21 @@ def test_a_file_is_linked_not_copied(spool: Spool, tmp_path: Path) -> None:
 def test_thousands_of_pieces_are_written_in_order(spool: Spool) -> None:
     pieces = [b"%d\r\n" % n for n in range(3000)]
     id = spool.submit(envelope(), pieces)
-    assert spool.message_path(id).read_bytes() == b"".join(pieces)
+    assert spool.read_message(spool.load(id)) == b"".join(pieces)
 
 
-def test_failed_submission_leaves_nothing(spool: Spool) -> None:
-    (spool.root / "incoming").rename(spool.root / "gone")
-    with pytest.raises(OSError):
-        spool.submit(envelope(), MESSAGE)
-    assert os.listdir(spool.root / "msg") == []
+@pytest.mark.parametrize("hold", ["", "braked"])
+@pytest.mark.parametrize("size", [10, TOGETHER_LIMIT + 1])
+def test_failed_submission_leaves_nothing(spool: Spool, size: int, hold: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as on a disk that is nearly full
+    try:
+        with pytest.raises(OSError, match="too large"):
+            spool.submit(envelope(), [b"x" * size], hold)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    left = [name for _, _, names in os.walk(spool.root) for name in names]
+    assert left == []
 
 
 def test_entry_is_in_one_folder_at_any_time(spool: Spool) -> None:
@@ -97,8 +114,10 @@ def test_held_entry_is_released_into_deferred_and_due(spool: Spool) -> None:
     assert place is not None and place.folder == "deferred"
 
 
-def test_remove_takes_entry_and_message(spool: Spool) -> None:
-    id = spool.submit(envelope(), MESSAGE)
+@pytest.mark.parametrize("size", [10, TOGETHER_LIMIT + 1])
+def test_remove_takes_entry_and_message(spool: Spool, size: int) -> None:
+    id = spool.submit(envelope(), [b"x" * size])
+    assert spool.message_path(id).exists() == (size > TOGETHER_LIMIT)
     assert spool.remove(id, "incoming")
     assert not spool.message_path(id).exists()
     assert not spool.remove(id, "incoming")
@@ -116,15 +135,17 @@ def test_only_old_orphans_are_removed(spool: Spool, monkeypatch: pytest.MonkeyPa
     spool.recover()
     assert orphan.exists()
     monkeypatch.setattr("mailraven.queue.spool.ORPHAN_AGE", -1)
-    kept = spool.submit(envelope(), MESSAGE)
+    small = spool.submit(envelope(), MESSAGE)
+    large = spool.submit(envelope(), [b"x" * (TOGETHER_LIMIT + 1)])
     spool.recover()
     assert not orphan.exists()
-    assert spool.message_path(kept).exists()
+    assert spool.message_path(large).exists()
+    assert {listed.id for listed in spool.entries()} == {small, large}
 
 
 def test_broken_entry_is_put_aside_for_a_person(spool: Spool) -> None:
     id = spool.submit(envelope(), MESSAGE)
-    (spool.folder("incoming") / id).write_bytes(b'{"id": 3')
+    (spool.folder("incoming") / id).write_bytes(b'{"id": 3\n}\n')
     with pytest.raises(BrokenEntry):
         spool.claim(id, "incoming")
     assert (spool.folder("held") / id).exists()
@@ -218,11 +239,13 @@ def test_an_entry_that_cannot_be_read_now_stays_where_it_is(spool: Spool) -> Non
 
 
 def test_an_entry_without_message_or_recipients_is_put_aside(spool: Spool) -> None:
-    without_message, without_recipients = (spool.submit(envelope(), MESSAGE) for _ in range(2))
+    without_message = spool.submit(envelope(), [b"x" * (TOGETHER_LIMIT + 1)])
+    without_recipients = spool.submit(envelope(), MESSAGE)
     spool.message_path(without_message).unlink()
     path = spool.folder("incoming") / without_recipients
-    shown = json.loads(path.read_text())
-    path.write_text(json.dumps({**shown, "recipients": []}))
+    text, end, message = path.read_bytes().partition(b"\n}\n")
+    shown = json.loads(text + end)
+    path.write_bytes(json.dumps({**shown, "recipients": []}).encode() + end + message)
     for id in (without_message, without_recipients):
         with pytest.raises(BrokenEntry):
             spool.claim(id, "incoming")
@@ -240,8 +263,9 @@ def test_an_entry_that_is_no_longer_claimed_is_not_brought_back(spool: Spool) ->
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
+@pytest.mark.parametrize("size", [10, TOGETHER_LIMIT + 1])
 def test_a_submission_that_fails_at_the_end_takes_no_message_from_the_delivery(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch, is_claimed: bool
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, is_claimed: bool, size: int
 ) -> None:
     fsync = os.fsync
 
@@ -254,8 +278,8 @@ def test_a_submission_that_fails_at_the_end_takes_no_message_from_the_delivery(
 
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="input/output"):
-        spool.submit(envelope(), MESSAGE)
+        spool.submit(envelope(), [b"x" * size])
     claimed = os.listdir(spool.folder("active"))
-    assert os.listdir(spool.folder("msg")) == claimed
+    assert os.listdir(spool.folder("msg")) == (claimed if size > TOGETHER_LIMIT else [])
     assert len(claimed) == is_claimed
     assert os.listdir(spool.folder("incoming")) == []
