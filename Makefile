@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(ROOT) $(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 # What the tests talk to; each is started by a test with a config of its own, never as a service.
-PEERS := redis-server postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap unbound rspamd opendkim libmail-dkim-perl
+PEERS := redis-server postfix isync neomutt offlineimap3 imapfilter getmail6 fetchmail swaks libnet-ssleay-perl msmtp libsasl2-modules curl strace uidmap unbound rspamd opendkim libmail-dkim-perl libmail-spf-perl sasl2-bin
 # Mail servers of which Debian lets only one be installed: these are unpacked, with what they load.
 UNPACKED := exim4-daemon-light opensmtpd
 PEERS += libdb5.3 libevent-2.1-7 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0 openssl

@@ -71,7 +71,9 @@ def postfix(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[Po
     hop = f"[{mailraven.host}]:{mailraven.smtp}"
     plain_user = mailraven.account(PLAIN_USER).address
     routes = {mailraven.domain: f"starttls:{hop}", plain_user: f"plain:{hop}"}
-    with running_postfix(ground / "postfix", addresses.postfix, routes) as peer:
+    with running_postfix(
+        ground / "postfix", addresses.postfix, routes, mailraven.root / "tls"
+    ) as peer:
         yield peer
 
 
@@ -79,7 +81,8 @@ def postfix(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[Po
 def exim(ground: Path, addresses: Addresses, mailraven: House) -> Iterator[Exim]:
     """A running Exim that knows the way to MailRaven."""
     hop = (mailraven.host, mailraven.smtp)
-    with running_exim(ground / "exim", addresses.exim, hop) as peer:
+    tls = mailraven.root / "tls"
+    with running_exim(ground / "exim", addresses.exim, hop, tls) as peer:
         yield peer
 
 

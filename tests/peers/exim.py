@@ -9,12 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.mail_server import PORT, await_message, serving
+from peers.mail_server import (
+    FAR,
+    PORT,
+    SUBMISSION,
+    await_message,
+    give_trusted_certificate,
+    serving,
+)
 from peers.root_folder import give_certificate, make_root
 
 DOMAIN = "exim.example"
 USERS = ("erna", "emil", "grey", "jörg")
 EXIM = "usr/sbin/exim4"
+SUBMISSIONS = 465  # where TLS begins at once, and only there
+LOGIN, OTHER_LOGIN, PASSWORD = "press", "editors", "pass word"
 USER, UID = "Debian-exim", 65533  # the name is built in
 SIZE_LIMIT = 300_000
 TESTS = Path(__file__).parents[1]
@@ -23,7 +32,8 @@ SCRIPT = Path(__file__).with_name("exim_verifies.py")
 CONFIG = """\
 primary_hostname = mx.{domain}
 local_interfaces = {address}
-daemon_smtp_ports = {port}
+daemon_smtp_ports = {port} : {submission} : {submissions}
+tls_on_connect_ports = {submissions}
 spool_directory = /var/spool/exim
 log_file_path = /var/log/%slog
 keep_environment =
@@ -36,8 +46,8 @@ dns_dnssec_ok = 0
 smtputf8_advertise_hosts = *
 dsn_advertise_hosts = *
 tls_advertise_hosts = *
-tls_certificate = /etc/mx.pem
-tls_privatekey = /etc/mx-key.pem
+tls_certificate = ${{if eq{{$received_port}}{{{port}}}{{/etc/mx.pem}}{{/etc/smart.pem}}}}
+tls_privatekey = ${{if eq{{$received_port}}{{{port}}}{{/etc/mx-key.pem}}{{/etc/smart-key.pem}}}}
 message_size_limit = {size}
 smtp_accept_max_per_connection = 3
 acl_smtp_rcpt = rcpt
@@ -46,6 +56,11 @@ acl_smtp_data = data
 
 begin acl
 rcpt:
+  deny    condition   = ${{if !eq{{$received_port}}{{{port}}}}}
+          !authenticated = *
+          message     = 530 5.7.0 log in first
+  accept  authenticated = *
+          add_header  = X-Log-In: $sender_host_authenticated $authenticated_id
   deny    local_parts = unknown
           message     = 5.1.1 no such user here
   defer   local_parts = full
@@ -67,7 +82,27 @@ data:
           message     = 5.7.1 we do not like it
   accept
 
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{inlist{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+  server_advertise_condition = ${{if eq{{$received_port}}{{{submission}}}}}
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{{{inlist{{$auth1}}{{{user}}}}}{{eq{{$auth2}}{{{password}}}}}}}}}
+  server_set_id = $auth1
+  server_advertise_condition = ${{if eq{{$received_port}}{{{submissions}}}}}
+
 begin routers
+far:
+  driver = redirect
+  domains = {far}
+  data = erna@{domain}
 back:
   driver = manualroute
   domains = !+ours
@@ -142,13 +177,25 @@ class Exim:
 
 
 @contextmanager
-def running_exim(folder: Path, address: str, house: tuple[str, int]) -> Iterator[Exim]:
-    """Start Exim below `folder`; mail for others goes to `house` (address and port)."""
+def running_exim(
+    folder: Path, address: str, house: tuple[str, int], authority: Path
+) -> Iterator[Exim]:
+    """Start Exim below `folder`; mail for others goes to `house` (address and port).
+
+    The certificate for submission is of the authority in `authority`.
+    """
     lay_out(folder)
+    give_trusted_certificate(folder / "etc", address, authority)
+    os.chown(folder / "etc/smart-key.pem", UID, UID)
     facts = {
         "domain": DOMAIN,
         "address": address,
         "port": PORT,
+        "submission": SUBMISSION,
+        "submissions": SUBMISSIONS,
+        "far": FAR,
+        "user": f"{LOGIN} : {OTHER_LOGIN}",
+        "password": PASSWORD,
         "size": SIZE_LIMIT,
         "users": " : ".join(USERS),
         "house": house[0],

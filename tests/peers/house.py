@@ -52,7 +52,11 @@ class House:
 
     def queue(self, *words: str) -> str:
         """What `mailraven queue` says."""
-        command = [sys.executable, TOP / "bin/mailraven", "--etc", self.root / "etc", "queue"]
+        return self.command("queue", *words)
+
+    def command(self, *words: str) -> str:
+        """What `mailraven` says."""
+        command = [sys.executable, TOP / "bin/mailraven", "--etc", self.root / "etc"]
         return run(*command, *words, home=self.root)
 
     def account(self, number: int) -> "Account":

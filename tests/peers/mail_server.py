@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailraven.ops.certificates import ensure_authority, ensure_server_certificate
 from peers.patience import PATIENCE, wait_for
 from peers.root_folder import in_root
 
 PORT = 30025
+SUBMISSION = 30587
+FAR = "far.example"  # a domain that nobody has a route to but the peers, as smarthosts
 
 
 def await_message(maildir: Path, subject: str) -> bytes:
@@ -21,6 +24,14 @@ def await_message(maildir: Path, subject: str) -> bytes:
         return next((text for text in messages if words in text), None)
 
     return wait_for(f"{subject!r} in {maildir}", find)
+
+
+def give_trusted_certificate(folder: Path, address: str, authority: Path) -> None:
+    """smart.pem and smart-key.pem for `address`, signed by the authority in that folder."""
+    made = folder / "smart"
+    ensure_server_certificate(made, ensure_authority(authority, "made already"), [address])
+    (made / "fullchain.pem").rename(folder / "smart.pem")
+    (made / "key.pem").rename(folder / "smart-key.pem")
 
 
 def takes_mail(address: str) -> bool:

@@ -9,11 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers.mail_server import PORT, await_message, takes_mail
+from peers.mail_server import (
+    FAR,
+    PORT,
+    SUBMISSION,
+    await_message,
+    give_trusted_certificate,
+    takes_mail,
+)
 from peers.patience import PATIENCE, wait_for
 
 DOMAIN = "postfix.example"
 USERS = ("paula", "peter", "jörg")
+UNSAFE = 30588  # log-in without TLS
+USER, OTHER_USER, PASSWORD = "us@ours.example", "them@ours.example", "käse,=brot"
 NOBODY = 65534  # virtual(8) delivers as this user, never as root
 
 MAIN = """\
@@ -44,6 +53,7 @@ virtual_uid_maps = static:{nobody}
 virtual_gid_maps = static:{nobody}
 virtual_transport = virtual
 virtual_alias_maps = texthash:{folder}/etc/moved
+virtual_alias_domains = {far}
 
 # No name is ever looked up: every way out stands in the table.
 disable_dns_lookups = yes
@@ -58,10 +68,26 @@ smtpd_tls_cert_file = {folder}/etc/cert.pem
 smtpd_tls_key_file = {folder}/etc/key.pem
 smtpd_tls_security_level = may
 smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_sasl_path = smtpd
+smtpd_sasl_authenticated_header = yes
+cyrus_sasl_config_path = {folder}/etc/sasl
 """
+
+# Debian's Cyrus SASL, with a file of users.
+SASL = """\
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: {folder}/etc/sasldb2
+mech_list: PLAIN LOGIN SCRAM-SHA-256
+"""
+LOGIN = "-o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject"
 
 MASTER = """\
 {address}:{port} inet n - n - - smtpd
+{address}:{submission} inet n - n - - smtpd -o {{ smtpd_tls_cert_file = {folder}/etc/smart.pem }}
+  -o {{ smtpd_tls_key_file = {folder}/etc/smart-key.pem }} -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_auth_only=yes {login}
+{address}:{unsafe} inet n - n - - smtpd -o smtpd_tls_security_level=none {login}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -108,9 +134,15 @@ class Postfix:
 
 
 @contextmanager
-def running_postfix(folder: Path, address: str, routes: Mapping[str, str]) -> Iterator[Postfix]:
-    """Start Postfix below `folder`; `routes` sends a domain or address to "transport:nexthop"."""
+def running_postfix(
+    folder: Path, address: str, routes: Mapping[str, str], authority: Path
+) -> Iterator[Postfix]:
+    """Start Postfix below `folder`; `routes` sends a domain or address to "transport:nexthop".
+
+    The certificate for submission is of the authority in `authority`.
+    """
     _lay_out(folder)
+    give_trusted_certificate(folder / "etc", address, authority)
     _write_configuration(folder, address, routes)
     _control(folder, "start")
     try:
@@ -139,6 +171,10 @@ def _write_configuration(folder: Path, address: str, routes: Mapping[str, str]) 
         "port": PORT,
         "domain": DOMAIN,
         "nobody": NOBODY,
+        "submission": SUBMISSION,
+        "unsafe": UNSAFE,
+        "far": FAR,
+        "login": LOGIN,
         "commands": _debian("command_directory"),
         "daemons": _debian("daemon_directory"),
     }
@@ -148,7 +184,15 @@ def _write_configuration(folder: Path, address: str, routes: Mapping[str, str]) 
     _write_table(etc / "mailboxes", {f"{user}@{DOMAIN}": f"{user}/Maildir/" for user in USERS})
     _write_table(etc / "transport", routes)
     # Taken at RCPT TO; that nobody has the new address is found out later.
-    _write_table(etc / "moved", {f"lost@{DOMAIN}": f"nobody@{DOMAIN}"})
+    moved = {f"lost@{DOMAIN}": f"nobody@{DOMAIN}", f"@{FAR}": f"{USERS[0]}@{DOMAIN}"}
+    _write_table(etc / "moved", moved)
+    (etc / "sasl").mkdir()
+    (etc / "sasl/smtpd.conf").write_text(SASL.format_map(facts))
+    for user in (USER, OTHER_USER):
+        name, _, realm = user.partition("@")
+        command = ["saslpasswd2", "-p", "-c", "-f", str(etc / "sasldb2"), "-u", realm, name]
+        subprocess.run(command, input=PASSWORD.encode(), check=True, capture_output=True)
+    shutil.chown(etc / "sasldb2", "postfix")
 
 
 def _write_table(path: Path, rows: Mapping[str, str]) -> None:

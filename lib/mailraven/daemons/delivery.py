@@ -290,9 +290,9 @@ def _attempt(outcome: Outcome, final: Status, sender: SmtpSender, passes_on: boo
     answer = replace(_answer(outcome, sender.remote), tls=sender.tls_version())
     if outcome.reply.is_positive:
         return Attempt(final, answer, passed_on=passes_on)
-    if outcome.reply.is_permanent and not _means_too_many(outcome):
-        return Attempt("failed", answer)
-    return Attempt("pending", answer)
+    if not outcome.reply.is_permanent or _means_too_many(outcome) or outcome.reply.code == 530:
+        return Attempt("pending", answer)  # 530 is about our session: RFC 4954 §6, RFC 3207 §4
+    return Attempt("failed", answer)
 
 
 def _means_too_many(outcome: Outcome) -> bool:

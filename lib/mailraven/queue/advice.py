@@ -180,6 +180,11 @@ _THEIRS = _rules(
             "Greylisting: strangers are to come back a little later, and this is done by itself.",
         ),
         (
+            r"^[A-Z ]+ \S+ 530 ",
+            "That server wants a log-in or TLS before it takes mail: look at the user of the"
+            " smarthost and at queue.tls. " + _AGAIN,
+        ),
+        (
             r"^AUTH | 5\.7\.8 ",
             "The smarthost does not take our user or password: look at those of the configuration.",
         ),
