@@ -20,13 +20,25 @@ from mailraven.queue.wishes import hold_back
 DISK_RETRY = 10.0  # seconds until a full disk is asked again
 
 
-def is_braked(entry: QueueEntry, mail: Path) -> bool:
-    """Whether the brake of its account, which is below `mail`, is on (limits/brake.py); what an
-    operator has let go on its own goes all the same."""
-    if not entry.account or entry.hold:
-        return False
-    local, _, domain = entry.account.rpartition("@")
-    return bool(why_on(mail / domain / local))
+class Brakes:
+    """Of which accounts the brake is on (limits/brake.py); `mail` is the folder of all accounts.
+
+    Each is looked up once: for messages that are looked at together.
+    """
+
+    def __init__(self, mail: Path) -> None:
+        self._mail = mail
+        self._is_on: dict[str, bool] = {}
+
+    def stop(self, entry: QueueEntry) -> bool:
+        """Whether a message must wait; what an operator has let go on its own goes all the same."""
+        account = entry.account
+        if not account or entry.hold:
+            return False
+        if account not in self._is_on:
+            local, _, domain = account.rpartition("@")
+            self._is_on[account] = bool(why_on(self._mail / domain / local))
+        return self._is_on[account]
 
 
 class Holder:

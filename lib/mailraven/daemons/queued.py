@@ -7,7 +7,7 @@ queued works on a spool: it holds the lock on spool/queued.lock.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -19,14 +19,13 @@ from mailraven.daemons.control import Message
 from mailraven.daemons.couriers import Couriers
 from mailraven.daemons.destinations import SUSPENSION, Dispatcher
 from mailraven.daemons.flight import Flight, Job, cut_into_jobs
-from mailraven.daemons.holding import DISK_RETRY, Holder, is_braked
+from mailraven.daemons.holding import DISK_RETRY, Brakes, Holder
+from mailraven.daemons.landing import Landings
 from mailraven.daemons.orders import Level
-from mailraven.daemons.removal import Remover, needs_no_word
 from mailraven.daemons.selftest_routes import SelftestRoutes
 from mailraven.daemons.service import DaemonSpec, Service, set_level
-from mailraven.daemons.settling import is_put_off, log_attempt, settle
+from mailraven.daemons.settling import log_attempt
 from mailraven.daemons.tls_guard import Guard
-from mailraven.daemons.unsettled import Unsettled
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.types import QueueId
 from mailraven.observe import log, metrics
@@ -43,6 +42,7 @@ from mailraven.queue.suppression import SuppressionList
 from mailraven.reports.tls_days import TlsLedger
 
 FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
+PACE = 0.02  # seconds from turn to turn: what comes closer together is looked at together
 STARTS_LIMIT = 50  # messages looked at before sessions get their turn on the loop
 LONGEST_SLEEP = 300.0  # seconds
 LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
@@ -60,6 +60,14 @@ class Means:
     config: Config
     table: RoutingTable
     guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What files say that messages of one turn depend on; each is looked at once."""
+
+    guide: Guide
+    brakes: Brakes
 
 
 class Queue:
@@ -81,16 +89,14 @@ class Queue:
             lambda: longest_wait(float(service.config.queue.first_retry)),
             self._wake.set,
         )
-        self._loop = asyncio.get_running_loop()
         self._holder = Holder(self._spool, self._agenda)
-        self._remover = Remover(self._spool, self._removed)
-        self._settling: set[asyncio.Task[None]] = set()
-        self._unsettled = Unsettled(self._is_settled)
+        self._landings = Landings(self._spool, lambda: service.config, self._landed, self._wake.set)
         self._directory = Directory(config.paths.domains, config.paths.mail)
         self._suppressed = SuppressionList(config.paths.spool)
         self.selftests = SelftestRoutes()
         self._ledger = TlsLedger(config.paths.tls_reports, time.time)
         self._means = self._make_means(config)
+        self._outlook = self._look_out()
         suspension = min(SUSPENSION, float(config.queue.first_retry))
         self.couriers = Couriers()
         self._dispatcher = Dispatcher(
@@ -101,6 +107,17 @@ class Queue:
         table = routing_table(config, self._directory.is_local_domain)
         resolver = Resolver(config.dns.resolvers, float(config.dns.timeout))
         return Means(config, table, Guard(config, resolver, self._ledger))
+
+    def _current_means(self) -> Means:
+        if self._means.config is not self._service.config:
+            self._means = self._make_means(self._service.config)
+        return self._means
+
+    def _look_out(self) -> Outlook:
+        means = self._current_means()
+        table = self.selftests.over(means.table)
+        guide = Guide(table, self._directory.way_out, self._suppressed.find)
+        return Outlook(guide, Brakes(means.config.paths.mail))
 
     # -- what there is to do -----------------------------------------------------------------------
 
@@ -121,8 +138,11 @@ class Queue:
 
     async def _turn(self) -> None:
         """Look, start what is due, sleep."""
+        next_turn = asyncio.get_running_loop().time() + PACE
         await self._arrivals.scan()
         self._wake.clear()
+        self._landings.remove()
+        self._outlook = self._look_out()
         roomy, self._roomy = self._roomy, set()
         for destination in (*roomy, *self._agenda.next_lines(LINES_LIMIT)):
             self._start_from_line(destination)
@@ -130,7 +150,7 @@ class Queue:
             self._start(listed)
         DEPTH.labels("active").set(len(self._flights))
         DEPTH.labels("waiting").set(len(self._agenda))
-        await self._sleep()
+        await self._sleep(next_turn)
 
     def _start_from_line(self, destination: str) -> None:
         """Start what waits for `destination`, as far as there is room."""
@@ -148,8 +168,8 @@ class Queue:
         share = FLIGHTS_LIMIT - len(self._flights)
         return self._lanes[lane] < share and self._dispatcher.room(destination, lane)
 
-    async def _sleep(self) -> None:
-        """Until the next entry is due, or something happens."""
+    async def _sleep(self, least: float) -> None:
+        """Until the next entry is due, or something happens; at least until `least`, loop time."""
         due = self._agenda.next_due()
         seconds = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, due - time.time()))
         if self._agenda.has_lines():
@@ -157,6 +177,7 @@ class Queue:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+        await asyncio.sleep(max(0.0, least - asyncio.get_running_loop().time()))
 
     # -- one message -------------------------------------------------------------------------------
 
@@ -171,7 +192,7 @@ class Queue:
             self._agenda.put(replace(listed, due=time.time() + DISK_RETRY))
         except Exception:
             log.exception("bug", queue_id=listed.id)
-            self._put_aside(listed.id)
+            self._landings.put_aside(listed.id)
 
     def _launch(self, listed: Listed) -> None:
         """Claim an entry and cut it into jobs, if one of its destinations has room for another."""
@@ -179,7 +200,7 @@ class Queue:
         entry = known or self._spool.look(listed.id, listed.folder)
         if entry is None:
             return
-        if is_braked(entry, self._service.config.paths.mail):
+        if self._outlook.brakes.stop(entry):
             self._holder.hold(listed)
             return
         hops, lane = self._hops(entry), lane_of(entry)
@@ -187,7 +208,8 @@ class Queue:
             self._agenda.put_in_line(listed, destination, lane)
             self._agenda.keep_known(entry)
         elif self._spool.take(listed.id, listed.folder):
-            if known is not None and self._spool.is_rewritten(listed):
+            # The text of an entry in incoming/ is always the first.
+            if known and listed.folder != "incoming" and self._spool.is_rewritten(listed):
                 entry = self._spool.look(listed.id, "active") or known
                 hops = self._hops(entry)
             flight = Flight(entry, self._spool)
@@ -204,13 +226,14 @@ class Queue:
     def _dispatch(self, flight: Flight, hops: Mapping[int, NextHop | Attempt]) -> None:
         """Cut the message into jobs and hand them on; one without any is settled at once."""
         refused = {n: hop for n, hop in hops.items() if isinstance(hop, Attempt)}
-        flight.entry = record(flight.entry, refused)
+        if refused:
+            flight.entry = record(flight.entry, refused)
         for position, attempt in refused.items():
             log_attempt(flight.entry, position, attempt)
         jobs = cut_into_jobs(flight, {n: h for n, h in hops.items() if isinstance(h, NextHop)})
         flight.open_jobs = len(jobs)
         if not jobs:
-            self._begin_to_settle(flight)
+            self._landings.begin_to_settle(flight)
         means = self._current_means()
         for job in jobs:
             most = means.config.queue.destination_concurrency
@@ -218,14 +241,7 @@ class Queue:
 
     def _hops(self, entry: QueueEntry) -> Itinerary:
         """The next hop of each pending recipient, or the failure of one who has none."""
-        table = self.selftests.over(self._current_means().table)
-        guide = Guide(table, self._directory.way_out, self._suppressed.find)
-        return itinerary(entry, guide, time.time())
-
-    def _current_means(self) -> Means:
-        if self._means.config is not self._service.config:
-            self._means = self._make_means(self._service.config)
-        return self._means
+        return itinerary(entry, self._outlook.guide, time.time())
 
     async def _done(self, job: Job, attempts: dict[int, Attempt]) -> None:
         """A job has ended: called by the dispatcher."""
@@ -237,68 +253,19 @@ class Queue:
         try:
             is_last = await job.flight.heard(attempts)
         except OSError as error:
-            return self._unsettled.complain("save-failed", job.flight.entry.id, error)
+            return self._landings.unsettled.complain("save-failed", job.flight.entry.id, error)
         except EntryGone:
             return log.event("entry-gone", level="warn", queue_id=job.flight.entry.id)
-        if is_last and needs_no_word(job.flight.entry):
-            self._remover.remove(job.flight)
-        elif is_last:
-            await self._settle(job.flight)
+        if is_last:
+            await self._landings.land(job.flight)
 
-    def _removed(self, gone: list[Flight], failed: list[Flight]) -> None:
-        """What became of messages that had to be removed: called in the remover's thread."""
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._forget_all, gone, failed)
-
-    def _forget_all(self, gone: list[Flight], failed: list[Flight]) -> None:
-        for flight in gone:
-            self._forget(flight.entry.id)
-        for flight in failed:
-            self._begin_to_settle(flight)
-
-    def _begin_to_settle(self, flight: Flight) -> None:
-        self._in_background(self._settle(flight))
-
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    async def _settle(self, flight: Flight) -> None:
-        """Make the outcome durable; if the disk is full, later, and nobody waits for that."""
-        if not await self._is_settled(flight):
-            self._unsettled.add(flight)
-
-    async def _is_settled(self, flight: Flight) -> bool:
-        """Make the outcome durable, then the entry is free again; False while there is no room."""
-        id, config = flight.entry.id, self._service.config
-        try:
-            is_finished = (await asyncio.to_thread(settle, flight, config)).is_finished
-        except OSError as error:
-            self._unsettled.complain("settle-failed", id, error)
-            if not await asyncio.to_thread(is_put_off, flight, config):
-                return False
-            is_finished = False
-        except EntryGone:
-            log.event("entry-gone", level="warn", queue_id=id)
-            is_finished = True
-        except Exception:
-            log.exception("bug", queue_id=id)
-            self._put_aside(id)
-            return True
+    def _landed(self, id: QueueId, is_deferred: bool) -> None:
+        """The end of a flight is durable."""
         self._forget(id)
-        if not is_finished:
+        if is_deferred:
             # As it is by now: what others did to it since it waits was taken for our own doing.
             self._arrivals.look_at(self._spool.folder("deferred"), id)
             self._wake.set()
-        return True
-
-    def _put_aside(self, id: QueueId) -> None:
-        """A message that we cannot handle waits for a person, and stands in nobody's way."""
-        place = self._spool.find(id)
-        if place is not None:
-            self._spool.hold(id, place.folder)
-        self._forget(id)
 
     def _forget(self, id: QueueId) -> None:
         flight = self._flights.pop(id, None)
@@ -317,7 +284,7 @@ class Queue:
             "waiting": len(self._agenda),
             "in_line": self._agenda.in_line(),
             "active": len(self._flights),
-            "unsettled": len(self._unsettled),
+            "unsettled": len(self._landings.unsettled),
             **self._dispatcher.facts(),
             **self.couriers.facts(),
             **self._means.guard.facts(),
@@ -352,8 +319,7 @@ class Queue:
         self._arrivals.close()
         await self._dispatcher.close(GRACE)
         self.couriers.close()
-        await asyncio.to_thread(self._remover.close)
-        await self._unsettled.close()
+        await self._landings.close()
         with suppress(OSError):
             await asyncio.to_thread(self._ledger.flush)
 

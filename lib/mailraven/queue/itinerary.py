@@ -4,7 +4,7 @@ Pure: what domains and accounts say, and the time, are arguments.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailraven.config.directory import WayOut
 from mailraven.mail.address import normalise_domain, split_address
@@ -17,16 +17,35 @@ from mailraven.queue.suppression import Suppressed, refusal
 
 Itinerary = dict[int, NextHop | Attempt]
 Ways = Callable[[str | None, str], WayOut]  # of an account that sends as an address
+Suppressions = Callable[[str, str | None, float], Suppressed | None]  # recipient, account, now
 
 
-@dataclass(frozen=True, slots=True)
 class Guide:
     """What is to be known to find a way: what the configuration says, what domains and accounts
-    say, and who is suppressed for which account now."""
+    say, and who is suppressed for which account now.
 
-    table: RoutingTable
-    way_out: Ways
-    suppressed: Callable[[str, str | None, float], Suppressed | None] = lambda *_: None
+    Each way is asked for once: a guide is for messages that are looked at together.
+    """
+
+    def __init__(
+        self, table: RoutingTable, way_out: Ways, suppressed: Suppressions = lambda *_: None
+    ) -> None:
+        self._table = table
+        self._way_out = way_out
+        self._hops: dict[tuple[str | None, str, str, str], NextHop] = {}
+        self.suppressed = suppressed
+
+    def hop(self, account: str | None, sender: str, domain: str, route: str) -> NextHop:
+        """Where mail for `domain` goes that `account` sends as `sender`, by `route` if any.
+
+        Raises PermanentError, TemporaryError.
+        """
+        asked = account, sender, domain, route
+        hop = self._hops.get(asked)
+        if hop is None:
+            way_out = self._way_out(account, sender)
+            hop = self._hops[asked] = next_hop(*_detour(self._table, domain, way_out, route))
+        return hop
 
 
 def itinerary(entry: QueueEntry, guide: Guide, now: float) -> Itinerary:
@@ -43,8 +62,7 @@ def _next(
     _, domain = split_address(recipient.address)
     sender = recipient.via or entry.reverse_path
     try:
-        way_out = guide.way_out(entry.account, sender)
-        hop = next_hop(*_detour(guide.table, domain, way_out, recipient.route))
+        hop = guide.hop(entry.account, sender, domain, recipient.route)
     except (PermanentError, TemporaryError) as error:
         return _unroutable(error, now)
     if hop.kind == "lmtp":
