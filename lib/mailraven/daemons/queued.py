@@ -37,7 +37,7 @@ from mailraven.queue.progress import Attempt, record
 from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
-from mailraven.queue.srs_secrets import ensure_secret
+from mailraven.queue.srs_secrets import try_to_ensure_secret
 from mailraven.queue.suppression import SuppressionList
 from mailraven.reports.tls_days import TlsLedger
 
@@ -124,7 +124,7 @@ class Queue:
     async def open(self) -> None:
         """Take the spool, and wait for couriers. Raises OSError."""
         await self._arrivals.open()
-        ensure_secret(self._service.config.paths.srs_secrets)
+        try_to_ensure_secret(self._service.config.paths.srs_secrets)
         await self.couriers.open(courier.socket_path(self._service.config.paths.run))
 
     async def run(self) -> None:
@@ -296,6 +296,7 @@ class Queue:
             try:
                 await self._means.guard.detect()
                 await asyncio.sleep(KEEPING)
+                try_to_ensure_secret(self._service.config.paths.srs_secrets)
                 await asyncio.to_thread(self._ledger.flush)
                 await self._means.guard.sts.refresh()
             except OSError as error:

@@ -181,7 +181,10 @@ async def _run(service: Service) -> int:
     try:
         await service.spec.main(service)
     except OSError as error:
-        log.exception("start-failed", error=str(error))
+        if service.is_ready:
+            log.exception("bug")
+        else:  # the disk, a port, a permission: no traceback tells more than the words
+            log.event("start-failed", level="error", error=str(error))
         return 1
     finally:
         # One more signal, when the loop has let go of it, must not look like a crash.

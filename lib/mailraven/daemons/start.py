@@ -44,7 +44,10 @@ def run_daemon(name: str, arguments: list[str] | None = None) -> int:
     )
     log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
     atexit.register(log.flush)
-    _prepare_metrics(config.paths.run / "metrics" / name)
+    try:
+        _prepare_metrics(config.paths.run / "metrics" / name)
+    except OSError as error:
+        return _failed(error)
     spec: DaemonSpec = importlib.import_module(f"mailraven.daemons.{name}").SPEC
     return _serve(spec, options.etc, config)
 
@@ -65,6 +68,11 @@ def _options(name: str, arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _failed(error: OSError) -> int:
+    log.event("start-failed", level="error", error=str(error))
+    return EX_OSERR
+
+
 def _prepare_metrics(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.db"):
@@ -81,12 +89,10 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     from mailraven.daemons.sockets import open_listeners
 
     name_process(spec.name)
-    config.paths.run.mkdir(parents=True, exist_ok=True)
     try:
         sockets = open_listeners(spec.listeners(config))
     except OSError as error:
-        log.event("start-failed", level="error", error=str(error))
-        return EX_OSERR
+        return _failed(error)
 
     def worker(number: int) -> int:
         watcher = ConfigWatcher(etc, os.environ)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mailraven.config.file_cache import FileCache
 from mailraven.files import write_atomically
 from mailraven.mail.errors import ConfigError, ConfigErrors
+from mailraven.observe import log
 from mailraven.queue.srs import DAY, DAYS
 
 SECRET_SIZE = 32  # octets
@@ -61,6 +62,15 @@ def ensure_secret(path: Path) -> None:
             path.hardlink_to(aside)
     finally:
         aside.unlink()
+
+
+def try_to_ensure_secret(path: Path) -> None:
+    """The same where it can be done without: while the disk is full, what is forwarded keeps its
+    return address, as far as the far end takes that, and all other mail goes out as ever."""
+    try:
+        ensure_secret(path)
+    except OSError as error:
+        log.event("srs-secret-missing", level="error", error=str(error))
 
 
 def rotate_secret(path: Path) -> int:
