@@ -26,6 +26,13 @@ def await_message(maildir: Path, subject: str) -> bytes:
     return wait_for(f"{subject!r} in {maildir}", find)
 
 
+def hand_in(address: str, message: bytes, sender: str, *to: str, utf8: bool = False) -> None:
+    """Give a message by SMTP to the server at `address`, which passes it on."""
+    options = ["BODY=8BITMIME", *(["SMTPUTF8"] if utf8 else [])]
+    with smtplib.SMTP(address, PORT, timeout=PATIENCE) as session:
+        session.sendmail(sender, to, message, mail_options=options)
+
+
 def give_trusted_certificate(folder: Path, address: str, authority: Path) -> None:
     """smart.pem and smart-key.pem for `address`, signed by the authority in that folder."""
     made = folder / "smart"

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import smtplib
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from peers.mail_server import (
     SUBMISSION,
     await_message,
     give_trusted_certificate,
+    hand_in,
     takes_mail,
 )
-from peers.patience import PATIENCE, wait_for
+from peers.patience import wait_for
 
 DOMAIN = "postfix.example"
 USERS = ("paula", "peter", "jörg")
@@ -121,9 +121,7 @@ class Postfix:
 
     def send(self, message: bytes, sender: str, *to: str, utf8: bool = False) -> None:
         """Hand a message in by SMTP; Postfix passes it on by its transport table."""
-        options = ["BODY=8BITMIME", *(["SMTPUTF8"] if utf8 else [])]
-        with smtplib.SMTP(self.address, PORT, timeout=PATIENCE) as session:
-            session.sendmail(sender, to, message, mail_options=options)
+        hand_in(self.address, message, sender, *to, utf8=utf8)
 
     def await_message(self, user: str, subject: str) -> bytes:
         """The message for `user` with the ASCII words `subject`, once virtual(8) has filed it."""
