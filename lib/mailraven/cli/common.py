@@ -14,10 +14,19 @@ from mailraven.ops.errors import OperationError
 DEFAULT_ETC = Path("/etc/mailraven")
 
 
-def etc_of(options: argparse.Namespace) -> Path:
+def wanted_etc(options: argparse.Namespace) -> Path:
     """The folder of mailraven.toml: --etc, MAILRAVEN_ETC, /etc/mailraven."""
     etc: Path | None = options.etc
     return etc or Path(os.environ.get("MAILRAVEN_ETC", DEFAULT_ETC))
+
+
+def etc_of(options: argparse.Namespace) -> Path:
+    """The same, of a server that is there. Raises OperationError for a --etc that is not: with a
+    slip of the pen the command would be about another server."""
+    etc = wanted_etc(options)
+    if options.etc is not None and not etc.is_dir():
+        raise OperationError(f"--etc {etc}: there is no such folder")
+    return etc
 
 
 def load_config(options: argparse.Namespace) -> Config:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mailraven.cli.common import etc_of, say
+from mailraven.cli.common import say, wanted_etc
 from mailraven.cli.config import Commands
 from mailraven.config.load import FILE_NAME
 from mailraven.config.schema import Paths
@@ -22,7 +22,7 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _quickstart(options: argparse.Namespace) -> int:
-    place = Place(etc_of(options), options.data, options.hostname)
+    place = Place(wanted_etc(options), options.data, options.hostname)
     say(_report(quickstart(options.address, place), place))
     return 0
 

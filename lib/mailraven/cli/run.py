@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailraven.cli.common import etc_of
+from mailraven.cli.common import etc_of, wanted_etc
 from mailraven.cli.config import Commands
 from mailraven.ops.errors import OperationError
 
@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
         raise OperationError("start it as bin/mailraven or python -m mailraven")
     return start(
         RunOptions(
-            etc=etc_of(options),
+            etc=etc_of(options) if options.root is None else wanted_etc(options),
             root=options.root,
             port_base=options.port_base,
             address=options.address,

@@ -287,3 +287,12 @@ def test_config_check_finds_mistakes_in_rules(run: Run, root: Path) -> None:
     assert f"{mine}:3: odd: not a pattern: missing ): (" in done.stderr
     mine.unlink()
     assert run("config", "check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["account", "add", "new@example.org"], ["queue", "list"]]
+)
+def test_a_slip_in_etc_is_told_and_means_no_other_server(tmp_path: Path, words: list[str]) -> None:
+    done = mailraven(tmp_path, *words)
+    assert done.returncode == 1
+    assert done.stderr == f"mailraven: --etc {tmp_path}/etc: there is no such folder\n"
