@@ -7,6 +7,7 @@ The owner and the postmaster are told once, when the brake is put on.
 import asyncio
 import time
 from email.utils import formatdate
+from functools import partial
 
 from mailraven.config.directory import Account
 from mailraven.config.schema import Config
@@ -42,9 +43,9 @@ async def weigh(checks: Checks, transaction: Transaction, incoming: Incoming) ->
         why = _weighed(checks, transaction, account, incoming)
         if why is not None:
             transaction.hold = HELD
-            if await asyncio.to_thread(put_on, account.home, why):
+            tell = partial(_tell, house, account, why)
+            if await asyncio.to_thread(put_on, account.home, why, tell):
                 log.event("brake-on", level="warn", account=account.address, why=why)
-                await asyncio.to_thread(_tell, house, account, why)
     except (OSError, TemporaryError, PermanentError) as error:
         log.event("brake-failed", level="warn", account=account.address, error=str(error))
 

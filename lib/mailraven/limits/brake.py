@@ -20,13 +20,13 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from mailraven.files.atomic import fsync_dir, write_all
+from mailraven.files.atomic import write_atomically
 from mailraven.policy.brake import History, Thresholds, fold, lines_of, why_stop
 
 SENDING, BRAKE = "sending", "brake"
@@ -165,32 +165,29 @@ def why_on(folder: Path) -> str:
         return ""
 
 
-def put_on(folder: Path, why: str) -> bool:
-    """Put the brake on, durably; False when it was on already. Raises OSError."""
+def put_on(folder: Path, why: str, tell: Callable[[], None] = lambda: None) -> bool:
+    """Put the brake on, durably; False when it was on already.
+
+    `tell` is called before that: after a crash somebody may hear of it twice, but never of nothing.
+    Raises OSError, and as `tell`: then it is not on.
+    """
     text = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {why[:WHY_LIMIT]}\n"
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        fd = os.open(folder / BRAKE, flags, 0o640)
-    except FileExistsError:
-        return False
-    try:
-        write_all(fd, text.encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fsync_dir(folder)
+    with _alone(folder):
+        if why_on(folder):
+            return False
+        tell()
+        write_atomically(folder / BRAKE, text.encode())
     return True
 
 
 def take_off(folder: Path, *, purged: bool) -> bool:
     """Take it off; False when it was not on. What was sent until now counts no more, and where it
     was spam it is not what the account usually does. Raises OSError."""
-    try:
-        (folder / BRAKE).unlink()
-    except FileNotFoundError:
-        return False
     with _alone(folder):
+        if not why_on(folder):
+            return False
         _append(folder, f"{'purged' if purged else 'released'} {int(time.time())}\n")
+        (folder / BRAKE).unlink(missing_ok=True)
     return True
 
 
@@ -218,10 +215,9 @@ def _sum_up(folder: Path) -> None:
     with _alone(folder):
         if (folder / SENDING).stat().st_size <= SIZE_LIMIT:
             return  # somebody else did
-        text = "".join(lines_of(history_of(folder)))
-        aside = folder / f".{SENDING}.{os.getpid()}~"
-        aside.write_text(text)
-        aside.rename(folder / SENDING)
+        for left in folder.glob(f".{SENDING}.*~"):  # by one who was killed
+            left.unlink(missing_ok=True)
+        write_atomically(folder / SENDING, "".join(lines_of(history_of(folder))).encode())
 
 
 @contextmanager
