@@ -18,11 +18,10 @@ from mailraven.cli import queue_changes, returned
 from mailraven.cli.common import load_config, say, say_json
 from mailraven.cli.config import Commands
 from mailraven.cli.queue_filters import add_filters, selection_of
-from mailraven.config.schema import Config
 from mailraven.mail.headers import decode_words, first
 from mailraven.mail.types import QueueId
 from mailraven.ops.errors import OperationError
-from mailraven.ops.queue import Broken, Found, is_being_served, search
+from mailraven.ops.queue import Broken, Found, is_being_served, search, spool_of
 from mailraven.queue.advice import advice
 from mailraven.queue.dsn import header_block
 from mailraven.queue.entry import BrokenEntry, QueueEntry
@@ -54,13 +53,6 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     show.set_defaults(command=_show)
     queue_changes.add_verbs(verbs, say_rows)
     returned.add_verbs(verbs)
-
-
-def spool_of(config: Config) -> Spool:
-    """The spool, with all its folders."""
-    spool = Spool(config.paths.spool)
-    spool.prepare()
-    return spool
 
 
 # -- list -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from mailraven.config.schema import Config
 from mailraven.config.smarthosts import DIRECT
 from mailraven.config.units import split_endpoint
 from mailraven.ops.errors import OperationError
-from mailraven.ops.queue import APPLIES, Broken, Found, Tally, carry_out, search
+from mailraven.ops.queue import APPLIES, Broken, Found, Tally, carry_out, search, spool_of
 from mailraven.queue.selection import Selection
 from mailraven.queue.spool import Spool
 from mailraven.queue.wishes import Verb, Wish
@@ -56,8 +56,7 @@ def _changer(name: Verb, show: Show) -> Callable[[argparse.Namespace], int]:
 
     def command(options: argparse.Namespace) -> int:
         config = load_config(options)
-        spool = Spool(config.paths.spool)
-        spool.prepare()
+        spool = spool_of(config)
         wish = Wish(name, route=_route(options, config))
         selection = selection_of(options)
         if selection.is_everything and not options.all:

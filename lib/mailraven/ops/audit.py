@@ -41,9 +41,10 @@ def record(config: Config, operation: str, /, **facts: object) -> None:
 
 def actor() -> str:
     """The person at the keyboard, as far as the system knows."""
-    if os.geteuid() == 0 and os.environ.get("SUDO_USER"):
+    user = os.getuid()  # whatever rights it is done with (ownership.py)
+    if user == 0 and os.environ.get("SUDO_USER"):
         return os.environ["SUDO_USER"]
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(user)

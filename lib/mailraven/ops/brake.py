@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from mailraven.config.schema import Config
-from mailraven.limits.brake import BRAKE, HELD, SENDING, history_of, put_on, take_off, why_on
+from mailraven.limits.brake import BRAKE, HELD, history_of, put_on, take_off, why_on
 from mailraven.mail.errors import TemporaryError
 from mailraven.ops.audit import record
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_account, directory_of
-from mailraven.ops.ownership import give_to_owner_of
-from mailraven.ops.queue import Found, Tally, carry_out, search
+from mailraven.ops.ownership import as_owner_of
+from mailraven.ops.queue import Found, Tally, carry_out, search, spool_of
 from mailraven.policy.brake import Sum
 from mailraven.queue.selection import Selection
 from mailraven.queue.spool import Spool
@@ -40,8 +40,7 @@ class Braked:
 def braked(config: Config, account: str = "") -> Iterator[Braked]:
     """All of them, or that one if its brake is on. Raises OperationError."""
     folders = [_folder(config, account)] if account else sorted(_folders(config))
-    spool = Spool(config.paths.spool)
-    spool.prepare()
+    spool = spool_of(config)
     for folder in folders:
         if text := why_on(folder):
             address = f"{folder.name}@{folder.parent.name}"
@@ -56,9 +55,10 @@ def braked(config: Config, account: str = "") -> Iterator[Braked]:
 def brake(config: Config, account: str, why: str) -> None:
     """Put the brake on by hand. Raises OperationError."""
     folder = _folder(config, account)
-    if not put_on(folder, why):
+    with as_owner_of(folder):
+        is_new = put_on(folder, why)
+    if not is_new:
         raise OperationError(f"the brake of {account} is on already")
-    give_to_owner_of(folder, folder / BRAKE)
     record(config, "brake-on", address=account, why=why)
 
 
@@ -76,11 +76,10 @@ def purge(config: Config, account: str) -> Tally:
 
 def _off(config: Config, account: str, *, purged: bool) -> Path:
     folder = _folder(config, account)
-    was_on = take_off(folder, purged=purged)
+    with as_owner_of(folder):
+        was_on = take_off(folder, purged=purged)
     if not was_on and next(_held(Spool(config.paths.spool), account), None) is None:
         raise OperationError(f"the brake of {account} is not on")
-    if (folder / SENDING).exists():
-        give_to_owner_of(folder, folder / SENDING)
     record(config, "brake-purge" if purged else "brake-release", address=account)
     return folder
 
@@ -108,11 +107,10 @@ def _learning(folder: Path, meant: Iterator[Found]) -> Iterator[Found]:
 
 def _know(folder: Path, addresses: list[str]) -> None:
     try:
-        KnownSenders().add(folder, addresses, time.time())
+        with as_owner_of(folder):
+            KnownSenders().add(folder, addresses, time.time())
     except (OSError, TemporaryError) as error:
         raise OperationError(f"{folder}: {error}") from None
-    for path in folder.glob("*known-senders*"):
-        give_to_owner_of(folder, path)
 
 
 def _held(spool: Spool, account: str) -> Iterator[Found]:

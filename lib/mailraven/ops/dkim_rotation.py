@@ -11,8 +11,8 @@ be on its way.
 """
 
 import tomllib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from mailraven.ops.dkim_dns import Seen, seen
 from mailraven.ops.dkim_keys import dkim_records, make_dkim_keys
 from mailraven.ops.edit import replace_file
 from mailraven.ops.errors import OperationError
-from mailraven.ops.ownership import editing, give_to_owner_of
+from mailraven.ops.ownership import as_owner_of, editing
 
 State = Literal["new", "signing", "kept", "off"]
 
@@ -55,6 +55,13 @@ class Turn:
     activated: list[str] = field(default_factory=list)
     kept: dict[str, datetime] = field(default_factory=dict)  # until when they stay published
     removed: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _editing(folder: Path) -> Iterator[None]:
+    """As its owner and alone."""
+    with as_owner_of(folder), editing(folder):
+        yield
 
 
 def folder_of(config: Config, domain: str) -> Path:
@@ -101,16 +108,16 @@ async def rotate(
     those that the DNS shows, let go of those before them. Raises OperationError.
     """
     folder, turn = folder_of(config, domain), Turn()
-    folder.mkdir(mode=0o750, exist_ok=True)
-    with editing(folder):
+    with as_owner_of(folder):
+        folder.mkdir(mode=0o750, exist_ok=True)
+    with _editing(folder):
         if _wants_new(keys_of(folder), now - oldest):
             turn.made = make_dkim_keys(folder, pending=True)
-            give_to_owner_of(folder.parent, folder)
             fsync_dir(folder)
     records = {one.selector: one for one in dkim_records(folder)}
     new = [key.selector for key in keys_of(folder) if key.state == "new"]
     shown = {selector: await seen(resolver, domain, records[selector]) for selector in new}
-    with editing(folder):
+    with _editing(folder):
         _go_on(folder, shown, turn, now)
         _let_go(folder, turn, now, timedelta(seconds=config.queue.dkim_overlap))
     if turn.made or turn.activated or turn.removed:
@@ -187,7 +194,7 @@ def retire(config: Config, domain: str, selector: str, now: datetime) -> datetim
     Raises OperationError when nothing would sign.
     """
     folder = folder_of(config, domain)
-    with editing(folder):
+    with _editing(folder):
         signing = [key.selector for key in keys_of(folder) if key.state == "signing"]
         if selector not in signing:
             raise OperationError(f"{domain} signs with no key {selector}: {', '.join(signing)}")
@@ -201,7 +208,7 @@ def retire(config: Config, domain: str, selector: str, now: datetime) -> datetim
 def forget(config: Config, domain: str, selector: str) -> None:
     """Delete a key that does not sign, whatever its time. Raises OperationError."""
     folder = folder_of(config, domain)
-    with editing(folder):
+    with _editing(folder):
         states = {key.selector: key.state for key in keys_of(folder)}
         if selector not in states:
             raise OperationError(f"{domain} has no DKIM key {selector}")

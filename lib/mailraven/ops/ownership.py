@@ -43,6 +43,29 @@ def become_owner_of(folder: Path) -> None:
 
 
 @contextmanager
+def as_owner_of(folder: Path) -> Iterator[None]:
+    """Root does this with no more rights than the owner of `folder`, or of what will hold it.
+
+    What is made belongs to them, and no link that a daemon gone bad has left in its folders leads
+    to what is root's. For commands, that do one thing at a time.
+    """
+    status = next(one for one in (folder, *folder.parents) if one.exists()).stat()
+    if os.geteuid() != 0 or status.st_uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(status.st_gid)
+    os.seteuid(status.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+@contextmanager
 def editing(folder: Path) -> Iterator[None]:
     """Hold the lock that everybody who changes files of `folder` takes; root shares it, too."""
     path = folder / ".edit.lock"

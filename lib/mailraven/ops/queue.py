@@ -21,6 +21,7 @@ from mailraven.observe import log
 from mailraven.ops.audit import actor, record
 from mailraven.ops.control_client import ask
 from mailraven.ops.errors import OperationError
+from mailraven.ops.ownership import as_owner_of
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.names import is_queue_id
 from mailraven.queue.selection import Selection
@@ -80,6 +81,14 @@ class Tally:
         self.states[folder] = self.states.get(folder, 0) + 1
 
 
+def spool_of(config: Config) -> Spool:
+    """The spool, with all its folders."""
+    spool = Spool(config.paths.spool)
+    with as_owner_of(config.paths.spool):
+        spool.prepare()
+    return spool
+
+
 def search(
     spool: Spool, selection: Selection, now: float, after: str = ""
 ) -> Iterator[Found | Broken]:
@@ -121,6 +130,13 @@ def carry_out(
     config: Config, spool: Spool, meant: Iterable[Found | Broken], wish: Wish, *, each: bool
 ) -> Tally:
     """Do to every message that is meant what `wish` says; `each` that only the recipients meant."""
+    with as_owner_of(config.paths.spool):
+        return _carry_out(config, spool, meant, wish, each=each)
+
+
+def _carry_out(
+    config: Config, spool: Spool, meant: Iterable[Found | Broken], wish: Wish, *, each: bool
+) -> Tally:
     if wish.verb == "retry":
         with suppress(OperationError):  # queued is not running: it knows of no bad hosts either
             ask(config.paths.run, "queued", {"op": "forgive"})

@@ -9,6 +9,7 @@ from mailraven.mail.errors import PeerError
 from mailraven.ops.audit import record
 from mailraven.ops.errors import OperationError
 from mailraven.ops.names import checked_account
+from mailraven.ops.ownership import as_owner_of
 from mailraven.queue.suppression import EVERYBODY, Suppressed, SuppressionList
 
 BY_HAND = "put on the list by the operator"
@@ -32,9 +33,10 @@ def add_suppression(
     now = time.time()
     name, scope = _recipient(recipient), _scope(account) or EVERYBODY
     one = Suppressed(name, scope, now, _end(now, seconds), reason or BY_HAND)
-    config.paths.spool.mkdir(mode=0o750, parents=True, exist_ok=True)
     try:
-        SuppressionList(config.paths.spool).add(one)
+        with as_owner_of(config.paths.spool):
+            config.paths.spool.mkdir(mode=0o750, parents=True, exist_ok=True)
+            SuppressionList(config.paths.spool).add(one)
     except ValueError as error:
         raise OperationError(str(error)) from None
     record(config, "suppression-add", recipient=name, account=scope, reason=one.reason)
@@ -47,7 +49,8 @@ def remove_suppression(config: Config, recipient: str, account: str | None) -> i
     Raises OperationError when there was none.
     """
     name, scope = _recipient(recipient), _scope(account)
-    count = SuppressionList(config.paths.spool).remove(name, scope)
+    with as_owner_of(config.paths.spool):
+        count = SuppressionList(config.paths.spool).remove(name, scope)
     if not count:
         raise OperationError(f"{name} is not on the list")
     record(config, "suppression-remove", recipient=name, account=scope or "any")

@@ -339,7 +339,7 @@ def keep_owner(new: Path, old: Path) -> None:
     """Let `new` belong to the owner of `old`: what root writes, daemons have to read."""
     if os.geteuid() == 0:
         status = old.stat()
-        os.chown(new, status.st_uid, status.st_gid)
+        os.chown(new, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def _write_durably(path: str, pieces: list[bytes]) -> None:

@@ -119,7 +119,8 @@ def _note(spool: Spool, id: QueueId, wish: Wish) -> Result:
             return "done" if former is not None else "none"
     path = spool.root / "wishes" / id
     aside = path.with_name(f".{id}.{os.getpid()}~")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    aside.unlink(missing_ok=True)  # of one who was killed
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     try:
         write_all(fd, msgspec.json.encode(wish))
     finally:
