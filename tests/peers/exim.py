@@ -57,7 +57,7 @@ acl_smtp_data = data
 
 begin acl
 rcpt:
-  deny    condition   = ${{if !eq{{$received_port}}{{{port}}}}}
+  deny    condition   = ${{if inlist{{$received_port}}{{{submission} : {submissions}}}}}
           !authenticated = *
           message     = 530 5.7.0 log in first
   accept  authenticated = *

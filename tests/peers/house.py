@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailraven.store.account import create_mailboxes
 from peers.command import run
 from peers.patience import PATIENCE, wait_for
 
@@ -54,10 +55,22 @@ class House:
         """What `mailraven queue` says."""
         return self.command("queue", *words)
 
-    def command(self, *words: str) -> str:
-        """What `mailraven` says."""
+    def command(self, *words: str, fails: bool = False, **settings: str) -> str:
+        """What `mailraven` says, with further `settings` as dns_resolvers="127.0.0.1:53"."""
         command = [sys.executable, TOP / "bin/mailraven", "--etc", self.root / "etc"]
-        return run(*command, *words, home=self.root)
+        environ = {f"MAILRAVEN_{key.upper()}": value for key, value in settings.items()}
+        return run(*command, *words, home=self.root, environ=environ, code=1 if fails else 0)
+
+    def add_domain(self, domain: str, accounts: Mapping[str, str]) -> None:
+        """Another domain; its accounts, by name with their settings, have the common password."""
+        self.command("domain", "add", domain)
+        domains = self.root / "domains"
+        folder = domains / domain
+        secret = (domains / self.domain / "passwords").read_text().splitlines()[0].partition(":")[2]
+        (folder / "passwords").write_text("".join(f"{name}:{secret}\n" for name in accounts))
+        for name, settings in accounts.items():
+            (folder / "accounts" / f"{name}.toml").write_text(settings)
+            create_mailboxes(self.root / "mail" / domain / name / "Maildir")
 
     def account(self, number: int) -> "Account":
         return Account(self, self.user_fmt % number)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mailraven.store.account import create_mailboxes
 from peers import exim as exim_peer
 from peers import postfix as postfix_peer
 from peers.exim import SUBMISSIONS, Exim
@@ -84,26 +83,16 @@ def office(mailraven: House, postfix: Postfix, exim: Exim) -> Iterator[Office]:
     for name, (address, port, user) in hosts.items():
         login = f'user = "{user}"\npassword_file = "{made.secret(name)}"\n' if user else ""
         tables.append(f'[queue.smarthosts.{name}]\nhost = "{address}:{port}"\n{login}')
-    make_domain(mailraven)
+    mailraven.add_domain(
+        DOMAIN, {name: f'smarthost = "{host}"\n' for name, host in ACCOUNTS.items()}
+    )
+    (mailraven.root / "domains" / DOMAIN / "domain.toml").write_text('smarthost = "postfix"\n')
     config = mailraven.root / "etc/mailraven.toml"
     before = config.read_text()
     config.write_text(before + "\n".join(["", *tables]))
     mailraven.command("reload")
     yield made
     config.write_text(before)
-
-
-def make_domain(house: House) -> None:
-    """office.example, whose people have the password of all others."""
-    house.command("domain", "add", DOMAIN)
-    old = house.root / "domains" / house.domain
-    folder = old.with_name(DOMAIN)
-    secret = (old / "passwords").read_text().splitlines()[0].partition(":")[2]
-    (folder / "passwords").write_text("".join(f"{name}:{secret}\n" for name in ACCOUNTS))
-    for name, host in ACCOUNTS.items():
-        (folder / "accounts" / f"{name}.toml").write_text(f'smarthost = "{host}"\n')
-        create_mailboxes(house.root / "mail" / DOMAIN / name / "Maildir")
-    (folder / "domain.toml").write_text('smarthost = "postfix"\n')
 
 
 def test_domain_logs_in_to_postfix_by_scram(office: Office, postfix: Postfix) -> None:
