@@ -12,6 +12,7 @@ import pytest
 from mailraven.cli.main import main
 from mailraven.limits.brake import HELD, put_on
 from mailraven.mail.types import QueueId
+from mailraven.queue.wishes import Wish, apply
 from servers.queue_house import QueueHouse
 from servers.smtp_server import SmtpServer, addresses
 
@@ -196,5 +197,34 @@ def test_retry_asks_a_host_that_could_not_be_reached_a_moment_ago(tmp_path: Path
             assert await queue_command(queue, "retry", id) == 0
             await queue.empty()
             assert len(server.received) == 1
+
+    run(story())
+
+
+def test_a_wish_that_is_done_while_the_queue_takes_the_message_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        script: dict[str, list[bytes | None]] = {"RCPT": [b"451 4.2.1 later\r\n"] * 2}
+        async with SmtpServer(script) as server, house(tmp_path, server) as queue:
+            id = queue.submit("bob@example.net", "carol@example.net")
+            await queue.deferred(id)
+            take, wish = os.rename, Wish("drop", ("carol@example.net",))
+            results = []
+
+            def rename(source: str, target: str) -> None:
+                """It was read, and is edited before it is taken."""
+                if str(target).endswith(f"/active/{id}") and "/deferred/" in str(source):
+                    monkeypatch.setattr(os, "rename", take)
+                    listed = queue.spool.find(id)
+                    assert listed is not None
+                    results.append(apply(queue.spool, listed, wish, is_served=True))
+                take(source, target)
+
+            monkeypatch.setattr(os, "rename", rename)
+            assert await queue_command(queue, "retry", id) == 0
+            await queue.empty()
+            assert results == ["done"]
+            assert [addresses(one.rcpt) for one in server.received] == [["bob@example.net"]]
 
     run(story())

@@ -208,9 +208,10 @@ class Queue:
             self._agenda.put_in_line(listed, destination, lane)
             self._agenda.keep_known(entry)
         elif self._spool.take(listed.id, listed.folder):
-            # The text of an entry in incoming/ is always the first.
-            if known and listed.folder != "incoming" and self._spool.is_rewritten(listed):
-                entry = self._spool.look(listed.id, "active") or known
+            # The text of an entry in incoming/ is always the first; that of others may have become
+            # another one since it was read.
+            if listed.folder != "incoming" and self._spool.is_rewritten(listed):
+                entry = self._spool.look(listed.id, "active") or entry
                 hops = self._hops(entry)
             flight = Flight(entry, self._spool)
             self._flights[entry.id] = flight

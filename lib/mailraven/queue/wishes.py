@@ -171,7 +171,21 @@ def _decoded(text: bytes) -> Wish | None:
 
 
 def _fulfil(spool: Spool, listed: Listed, wish: Wish) -> bool:
-    """Change a message that nobody delivers; False when there was nothing to change."""
+    """Change a message that nobody delivers; False when there was nothing to change.
+
+    One that is in held/ may only be so while somebody changes its text.
+    """
+    is_edit = wish.verb in EDITS and (wish.verb != "drop" or bool(wish.recipients))
+    if listed.folder != "held" and not is_edit:
+        return _change(spool, listed, wish)
+    with _alone(spool):
+        now = spool.find(listed.id)
+        if now is None or (now.folder == "active" and listed.folder != "active"):
+            return False
+        return _change(spool, now, wish)
+
+
+def _change(spool: Spool, listed: Listed, wish: Wish) -> bool:
     id, folder = listed.id, listed.folder
     match wish.verb:
         case "retry":
@@ -196,17 +210,16 @@ Change = Callable[[QueuedRecipient], QueuedRecipient]
 def _edit(spool: Spool, listed: Listed, wish: Wish, change: Change) -> bool:
     """Change recipients; then the message waits, due at once, or is held still."""
     id, was_held = listed.id, listed.folder == "held"
-    with _alone(spool):
-        if not was_held and not spool.hold(id, listed.folder):
-            return False
-        entry = spool.load(id)  # raises BrokenEntry: then held/ is where it belongs
-        changed = _changed(entry, wish, change)
-        if changed is not None:
-            spool.rewrite(changed)
-        if changed is not None and not _has_business(changed):
-            spool.remove(id, "held")
-        elif not was_held or (changed is not None and not changed.pending):
-            spool.put_back(id)  # what is given up leaves held/, too: its sender is to hear of it
+    if not was_held and not spool.hold(id, listed.folder):
+        return False
+    entry = spool.load(id)  # raises BrokenEntry: then held/ is where it belongs
+    changed = _changed(entry, wish, change)
+    if changed is not None:
+        spool.rewrite(changed)
+    if changed is not None and not _has_business(changed):
+        spool.remove(id, "held")
+    elif not was_held or (changed is not None and not changed.pending):
+        spool.put_back(id)  # what is given up leaves held/, too: its sender is to hear of it
     return changed is not None
 
 
@@ -217,7 +230,8 @@ def _has_business(entry: QueueEntry) -> bool:
 
 @contextmanager
 def _alone(spool: Spool) -> Iterator[None]:
-    """One edit at a time: two of one message would lose the first."""
+    """One edit at a time, and nobody takes a message out of held/ meanwhile: two edits of one would
+    lose the first, and the text of one that has gone would bring it back."""
     fd = os.open(spool.folder("held"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
