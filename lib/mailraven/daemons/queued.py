@@ -33,7 +33,7 @@ from mailraven.queue.agenda import Agenda
 from mailraven.queue.entry import BrokenEntry, QueueEntry
 from mailraven.queue.fairness import lane_of
 from mailraven.queue.itinerary import Guide, Itinerary, itinerary
-from mailraven.queue.progress import Attempt, record
+from mailraven.queue.progress import Attempt, crowded_out, record
 from mailraven.queue.routing import NextHop, RoutingTable, routing_table
 from mailraven.queue.schedule import longest_wait
 from mailraven.queue.spool import EntryGone, Listed, Spool
@@ -246,6 +246,9 @@ class Queue:
 
     async def _done(self, job: Job, attempts: dict[int, Attempt]) -> None:
         """A job has ended: called by the dispatcher."""
+        if rest := crowded_out(attempts):
+            attempts = {n: attempt for n, attempt in attempts.items() if n not in rest}
+            self._dispatch_again(replace(job, positions=tuple(sorted(rest))))
         for position, attempt in attempts.items():
             log_attempt(job.flight.entry, position, attempt)
         if self._agenda.has_line(job.hop.key):
@@ -259,6 +262,11 @@ class Queue:
             return log.event("entry-gone", level="warn", queue_id=job.flight.entry.id)
         if is_last:
             await self._landings.land(job.flight)
+
+    def _dispatch_again(self, job: Job) -> None:
+        """A part of a job comes after all others that wait."""
+        job.flight.open_jobs += 1
+        self._dispatcher.add(job, self._current_means().config.queue.destination_concurrency)
 
     def _landed(self, id: QueueId, is_deferred: bool) -> None:
         """The end of a flight is durable."""

@@ -47,6 +47,24 @@ class Conclusion:
         return not self.entry.pending
 
 
+def crowded_out(attempts: Mapping[int, Attempt]) -> frozenset[int]:
+    """Who was one too many for a transaction in which others were taken: the next one may have room
+    for them at once (RFC 5321 §4.5.3.1.10), and it has fewer to ask for."""
+    if all(attempt.status in ("pending", "failed") for attempt in attempts.values()):
+        return frozenset()
+    return frozenset(n for n, attempt in attempts.items() if _is_crowded_out(attempt))
+
+
+def _is_crowded_out(attempt: Attempt) -> bool:
+    answer = attempt.answer
+    if attempt.status != "pending" or answer.stage != "RCPT TO" or not answer.heard:
+        return False
+    return (answer.text[:3], answer.enhanced_status) in _TOO_MANY
+
+
+_TOO_MANY = frozenset({("452", ""), ("452", "4.5.3"), ("552", ""), ("552", "5.5.3")})
+
+
 def record(entry: QueueEntry, attempts: Mapping[int, Attempt]) -> QueueEntry:
     """`entry` with what was heard about some of its recipients."""
     return entry.with_recipients(
