@@ -287,7 +287,7 @@ def _no_session(text: str, command: str) -> SessionFailed:
 
 
 def _attempt(outcome: Outcome, final: Status, sender: SmtpSender, passes_on: bool) -> Attempt:
-    answer = replace(_answer(outcome, sender.remote), tls=sender.tls_version())
+    answer = _answer(outcome, sender.remote, sender.tls_version())
     if outcome.reply.is_positive:
         return Attempt(final, answer, passed_on=passes_on)
     if not outcome.reply.is_permanent or _means_too_many(outcome) or outcome.reply.code == 530:
@@ -332,7 +332,7 @@ def _instead_of_silence(
     return dict.fromkeys(silent, later)
 
 
-def _answer(outcome: Outcome, remote: str) -> Answer:
+def _answer(outcome: Outcome, remote: str, tls: str = "") -> Answer:
     reply = outcome.reply
     text = str(reply) if outcome.heard else reply.lines[0].partition(" ")[2]
     return Answer(
@@ -342,6 +342,7 @@ def _answer(outcome: Outcome, remote: str) -> Answer:
         outcome.command,
         outcome.heard,
         instant(time.time()),
+        tls,
     )
 
 

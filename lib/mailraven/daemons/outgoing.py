@@ -11,6 +11,7 @@ TLS layer could not be given it any more.
 """
 
 import asyncio
+import math
 import socket
 import ssl
 from contextlib import suppress
@@ -30,7 +31,10 @@ class Outgoing(asyncio.Protocol):
     """A connected transport with `await read()`, `write()` and `await drain()`."""
 
     __slots__ = (
+        "_alarm",
+        "_alarm_at",
         "_backlog",
+        "_deadline",
         "_drained",
         "_eof",
         "_paused",
@@ -51,6 +55,9 @@ class Outgoing(asyncio.Protocol):
         self._reader: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._tls: ClientTls | None = None
+        self._deadline = math.inf  # loop time
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
 
     # What the event loop calls -----------------------------------------------------------------
 
@@ -82,6 +89,8 @@ class Outgoing(asyncio.Protocol):
         if exc is not None and not self._eof:
             self._rescue()
         self._eof = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         _wake(self._reader)
         _wake(self._drained)
 
@@ -106,8 +115,32 @@ class Outgoing(asyncio.Protocol):
         """Whether a read would return at once."""
         return bool(self._backlog) or self._eof
 
+    def limit(self, seconds: float) -> None:
+        """From now on `read`, `drain` and `start_tls` wait no longer than that, all together: then
+        they raise TimeoutError."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
+
+    def _set_alarm(self) -> None:
+        """Be woken at the deadline. One alarm serves many deadlines, each later than the last: who
+        sets it off too early sets the next."""
+        if self._deadline >= self._alarm_at:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self._deadline
+        self._alarm = asyncio.get_running_loop().call_at(self._alarm_at, self._rouse)
+
+    def _rouse(self) -> None:
+        self._alarm, self._alarm_at = None, math.inf
+        if asyncio.get_running_loop().time() < self._deadline:
+            self._set_alarm()
+            return
+        for waiting in (self._reader, self._drained):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(TimeoutError())
+
     async def read(self) -> bytes:
-        """All that has come since the last read. Raises ConnectionGone at the end."""
+        """All that has come since the last read. Raises ConnectionGone at the end, TimeoutError."""
         while not self._backlog:
             if self._eof:
                 raise ConnectionGone("connection closed by the other side")
@@ -121,6 +154,7 @@ class Outgoing(asyncio.Protocol):
 
     async def _arrival(self) -> None:
         """Wait until anything has come, or the end."""
+        self._set_alarm()
         self._reader = asyncio.get_running_loop().create_future()
         try:
             await self._reader
@@ -144,8 +178,10 @@ class Outgoing(asyncio.Protocol):
         self._eof = self._eof or tls.is_over
 
     async def drain(self) -> None:
-        """Wait until the peer has read enough. Raises ConnectionGone when it never will."""
+        """Wait until the peer has read enough. Raises ConnectionGone when it never will,
+        TimeoutError."""
         while self._paused and self._transport is not None:
+            self._set_alarm()
             self._drained = asyncio.get_running_loop().create_future()
             try:
                 await self._drained
@@ -155,7 +191,7 @@ class Outgoing(asyncio.Protocol):
             raise ConnectionGone("connection closed by the other side")
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Shake hands as client of `host`. Raises ssl.SSLError, ConnectionGone."""
+        """Shake hands as client of `host`. Raises ssl.SSLError, ConnectionGone, TimeoutError."""
         self._backlog.clear()  # the engine has made sure that nothing honest is lost here
         self._size = 0
         self._tls = ClientTls(context, host)

@@ -147,8 +147,8 @@ class SmtpSender:
 
     async def _shake_hands(self, host: str, context: ssl.SSLContext) -> None:
         try:
-            async with asyncio.timeout(min(self._limit(), HANDSHAKE_LIMIT)):
-                await self._connection.start_tls(context, host)
+            self._connection.limit(min(self._limit(), HANDSHAKE_LIMIT))
+            await self._connection.start_tls(context, host)
             if self.handshake_check is not None:
                 self.handshake_check(self._connection.peer_chain())
         except NotAuthentic as error:
@@ -215,9 +215,9 @@ class SmtpSender:
 
     async def _drained(self) -> bool:
         """Wait until a slice is on its way; False when the server has already decided."""
+        self._connection.limit(self._limit())
         try:
-            async with asyncio.timeout(self._limit()):
-                await self._connection.drain()
+            await self._connection.drain()
         except TimeoutError:
             self._engine.lost("timed out")
         except ConnectionGone as error:
@@ -239,7 +239,7 @@ class SmtpSender:
 
         The limit is for a whole reply: a server that sends an octet now and then is stalling, too.
         """
-        heard, end = -1, 0.0
+        heard = -1
         while True:
             self._connection.write(self._engine.data_to_send())
             event = self._engine.next_event()
@@ -249,10 +249,9 @@ class SmtpSender:
                 raise _failure("4.4.2 the session is over", "closed")
             if heard != self._engine.replies:
                 heard = self._engine.replies
-                end = asyncio.get_running_loop().time() + self._limit()
+                self._connection.limit(self._limit())
             try:
-                async with asyncio.timeout_at(end):
-                    data = await self._connection.read()
+                data = await self._connection.read()
             except TimeoutError:
                 self._engine.lost("timed out")
             except ConnectionGone as error:

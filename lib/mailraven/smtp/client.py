@@ -18,7 +18,7 @@ other. The states are:
 """
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailraven.mail.envelope import Envelope
 from mailraven.mail.errors import PeerError
@@ -40,13 +40,17 @@ from mailraven.smtp.client_events import (
 from mailraven.smtp.client_replies import Extensions, Reply, ReplyReader, parse_extensions
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """One command of a transaction; `recipient` is the position that RCPT TO is about."""
 
     name: str
     line: bytes
     recipient: int = -1
+
+
+_RESET = _Step("RSET", b"RSET\r\n")
+_DATA = _Step("DATA", b"DATA\r\n")
+_END = _Step("end of DATA", b"")
 
 
 class ClientEngine:
@@ -221,12 +225,12 @@ class ClientEngine:
 
         SendBody and Finished follow, or Finished alone. Raises UnsafePath, with nothing sent.
         """
-        steps = [_Step("RSET", b"RSET\r\n")] if self._needs_reset else []
+        steps = [_RESET] if self._needs_reset else []
         steps.append(_Step("MAIL FROM", commands.mail_from(envelope, size, self.extensions)))
         for position, recipient in enumerate(envelope.recipients):
             line = commands.rcpt_to(recipient, self.extensions)
             steps.append(_Step("RCPT TO", line, position))
-        steps.append(_Step("DATA", b"DATA\r\n"))
+        steps.append(_DATA)
         self._unsent = deque(steps)
         self._outcomes = [None] * len(envelope.recipients)
         self._accepted = []
@@ -239,7 +243,7 @@ class ClientEngine:
     def _send_steps(self) -> None:
         """Send what may be sent now: all of it with PIPELINING, else one command."""
         if "PIPELINING" in self.extensions:
-            self._out.extend(step.line for step in self._unsent)
+            self._out += [step.line for step in self._unsent]
             self._waiting.extend(self._unsent)
             self._unsent.clear()
         elif self._unsent:
@@ -290,7 +294,7 @@ class ClientEngine:
             self._out.append(b".\r\n")
             self._accepted = []
             self.stage = Stage.END_OF_DATA
-            self._waiting.append(_Step("end of DATA", b""))
+            self._waiting.append(_END)
 
     def body(self, piece: bytes) -> bytes:
         """`piece` of the message as it goes over the wire: dots doubled. RFC 5321 §4.5.2"""
@@ -305,8 +309,10 @@ class ClientEngine:
     def end_body(self) -> bytes:
         """What ends the message on the wire; the answer decides."""
         self._needs_reset = False
-        replies = self._accepted if self._lmtp else [-1]  # RFC 2033 §4.2: one per recipient
-        self._waiting.extend(_Step("end of DATA", b"", position) for position in replies)
+        if self._lmtp:  # RFC 2033 §4.2: one reply per recipient
+            self._waiting += [_END._replace(recipient=position) for position in self._accepted]
+        else:
+            self._waiting.append(_END)
         self.stage = Stage.END_OF_DATA
         return b".\r\n" if self._line_start else b"\r\n.\r\n"
 

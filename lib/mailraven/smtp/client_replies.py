@@ -6,6 +6,7 @@ long, is a PeerError, and the connection is of no further use.
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 
 from mailraven.mail.errors import PeerError
@@ -55,41 +56,38 @@ class Reply:
 class ReplyReader:
     """Collects octets and hands out whole replies."""
 
-    __slots__ = ("_buffer", "_lines", "_searched", "_size")
+    __slots__ = ("_ended", "_lines", "_rest", "_size")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._searched = 0
+        self._ended: deque[bytes] = deque()  # lines not looked at yet
+        self._rest = bytearray()  # the start of the next one
         self._lines: list[str] = []
         self._size = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left over, not even a part of a reply."""
-        return not self._buffer and not self._lines
+        return not (self._ended or self._rest or self._lines)
 
     def receive(self, data: bytes) -> None:
-        """Take what the server sent. Raises PeerError when a reply grows beyond all measure."""
-        self._buffer += data
+        """Take what the server sent."""
+        *ended, rest = data.split(b"\n")
+        if ended and self._rest:
+            ended[0] = bytes(self._rest) + ended[0]
+            self._rest.clear()
+        self._ended += ended
+        self._rest += rest
 
     def next_reply(self) -> Reply | None:
-        """The next whole reply, None when it has not all come. Raises PeerError."""
-        start = 0
-        try:
-            while (end := self._buffer.find(b"\n", max(start, self._searched))) >= 0:
-                line = bytes(self._buffer[start:end]).rstrip(b"\r")
-                start = end + 1
-                reply = self._take_line(line)
-                if reply is not None:
-                    return reply
-            self._searched = len(self._buffer)
-            if self._size + self._searched - start > REPLY_LIMIT:
-                raise PeerError("reply too long", fatal=True)
-            return None
-        finally:
-            if start:
-                del self._buffer[:start]
-                self._searched = max(0, self._searched - start)
+        """The next whole reply, None when it has not all come. Raises PeerError, also when a reply
+        grows beyond all measure."""
+        while self._ended:
+            reply = self._take_line(self._ended.popleft().rstrip(b"\r"))
+            if reply is not None:
+                return reply
+        if self._size + len(self._rest) > REPLY_LIMIT:
+            raise PeerError("reply too long", fatal=True)
+        return None
 
     def _take_line(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line)
@@ -109,7 +107,8 @@ class ReplyReader:
 
 def _printable(octets: bytes) -> str:
     """Text of a stranger, fit for a log, a DSN and a terminal."""
-    return _CONTROL.sub(" ", octets.decode("utf-8", "backslashreplace")).strip()
+    text = octets.decode("utf-8", "backslashreplace")
+    return (text if text.isprintable() else _CONTROL.sub(" ", text)).strip()
 
 
 @dataclass(frozen=True, slots=True)

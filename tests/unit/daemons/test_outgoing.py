@@ -217,3 +217,34 @@ def test_a_name_that_only_the_dns_takes_for_one_fails_as_a_handshake_does() -> N
     # 63 octets of a label, as text.
     with pytest.raises(ssl.SSLError, match="is no name for TLS"):
         ClientTls(ssl.create_default_context(), "\\000" * 63 + ".example")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("before", [0.01, 60.0], ids=["an earlier alarm", "a later alarm"])
+def test_no_wait_is_longer_than_its_limit(tmp_path: Path, loop: str, before: float) -> None:
+    async def story(made: Outgoing, peer: socket.socket) -> None:
+        made.limit(before)
+        reading = asyncio.create_task(made.read())
+        await asyncio.sleep(0)
+        peer.sendall(b"220 hi\r\n")
+        assert await reading == b"220 hi\r\n"
+        made.limit(0.05)
+        with pytest.raises(TimeoutError):
+            await made.read()
+        made.limit(60.0)
+        peer.sendall(b"250 ok\r\n")
+        assert await made.read() == b"250 ok\r\n"
+
+    play(loop, "tcp", tmp_path, story)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_limit_that_has_passed_while_nobody_waited_still_holds(tmp_path: Path, loop: str) -> None:
+    async def story(made: Outgoing, peer: socket.socket) -> None:
+        made.limit(0.0)
+        with pytest.raises(TimeoutError):
+            await made.read()
+        with pytest.raises(TimeoutError):
+            await made.read()
+
+    play(loop, "tcp", tmp_path, story)
