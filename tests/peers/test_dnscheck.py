@@ -33,6 +33,7 @@ mx.example.org. IN AAAA 2001:db8::25
 ; unbound cannot prove that a name is missing below one without records
 _domainkey.example.org. IN TXT "-"
 _tcp.example.org. IN TXT "-"
+example. IN TXT "-"
 """
 TRUST = authority("DNS check")
 
@@ -159,7 +160,26 @@ def test_what_breaks_is_said_and_is_the_exit_code(
     assert finding["wanted"]
 
 
+REPORTS = "rua=mailto:postmaster@example.org"
+ELSEWHERE = "rua=mailto:a@example.org,mailto:r@reports.example; ruf=mailto:f@forensics.example"
+AGREES = '"\nexample.org._report._dmarc.{}. IN TXT "v=DMARC1'
+
 NOTES = [
+    (
+        REPORTS,
+        ELSEWHERE + AGREES.format("forensics.example"),
+        "TXT",
+        "example.org._report._dmarc.reports.example",
+        "so nobody sends any to r@reports.example",
+    ),
+    (
+        REPORTS,
+        ELSEWHERE + AGREES.format("reports.example"),
+        "TXT",
+        "example.org._report._dmarc.forensics.example",
+        "is for the operator of forensics.example to publish",
+    ),
+    (REPORTS, "rua=reports@example.org", "TXT", f"_dmarc.{DOMAIN}", "it is not understood"),
     (
         "@ IN MX 10",
         "@ IN MX 5 other.example.org.\n@ IN MX 10",
@@ -186,6 +206,12 @@ def test_what_could_be_better_is_said_and_breaks_no_script(
     assert code == 0
     assert finding["level"] == "note"
     assert why in finding["why"]
+
+
+def test_reports_go_to_others_who_agree(town: Town) -> None:
+    # RFC 7489 §7.1
+    records = "".join(AGREES.format(f"{one}.example") for one in ("reports", "forensics"))
+    assert town.check_of((REPORTS, ELSEWHERE + records)) == (0, {})
 
 
 def test_a_key_that_is_not_published_is_named(town: Town) -> None:

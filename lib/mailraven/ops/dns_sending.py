@@ -11,8 +11,9 @@ from mailraven.ops.dkim_rotation import Key, folder_of, keys_of
 from mailraven.ops.dns_findings import Finding, broken, note, ok, text
 from mailraven.ops.dns_look import Address, Look
 from mailraven.ops.dns_records import dmarc_text, quoted, smarthost_of, sources, spf_text
+from mailraven.ops.dns_reports import report_findings
 from mailraven.senderauth.dmarc import parse_record
-from mailraven.senderauth.results import SpfResult
+from mailraven.senderauth.results import PublishedPolicy, SpfResult
 
 FAMILIES: tuple[tuple[Address, str], ...] = (("A", "IPv4"), ("AAAA", "IPv6"))
 
@@ -161,10 +162,15 @@ async def dmarc_findings(domain: str, look: Look) -> list[Finding]:
     if len(records) > 1 or policy is None:
         why = "It cannot be understood (or there are several): it is as if there were none."
         return [broken("TXT", name, shown, wanted, why)]
+    return [_of_policy(policy, shown), *await report_findings(policy, records[0], look)]
+
+
+def _of_policy(policy: PublishedPolicy, shown: str) -> Finding:
+    name, wanted = f"_dmarc.{policy.domain}", quoted(dmarc_text(policy.domain))
     if policy.policy == "none":
         why = "p=none asks for reports alone: forged mail of the domain is taken."
-        return [note("TXT", name, shown, wanted, why)]
+        return note("TXT", name, shown, wanted, why)
     if not policy.aggregate_to:
         why = "Without rua= nobody tells you who sends in the name of the domain, and what fails."
-        return [note("TXT", name, shown, wanted, why)]
-    return [ok("TXT", name, shown)]
+        return note("TXT", name, shown, wanted, why)
+    return ok("TXT", name, shown)

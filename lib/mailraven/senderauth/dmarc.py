@@ -84,6 +84,15 @@ def parse_record(domain: str, record: bytes) -> PublishedPolicy | None:
     )
 
 
+def report_uris(record: bytes) -> list[str]:
+    """The URIs of rua= and ruf= in a DMARC record; none where it cannot be read."""
+    try:
+        tags = parse_tags(record) if len(record) <= RECORD_LIMIT else {}
+    except ValueError:
+        return []
+    return [uri for tag in ("rua", "ruf") for uri in _uris(tags.get(tag, b""))]
+
+
 def _uris(value: bytes) -> list[str]:
     """The URIs of rua=, printable ones only, as they stand."""
     texts = [one.strip().decode("ascii", "replace") for one in value.split(b",")]
