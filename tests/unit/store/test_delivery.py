@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from mailraven.store import delivery
 from mailraven.store.delivery import Content, Deliverer
+from unit.store.another_disk import another_disk
 
 MESSAGE = b"From: <a@example.org>\r\nSubject: hello\r\n\r\nbody\r\n"
 
@@ -75,7 +75,7 @@ def test_a_spilled_file_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_a_recipient_on_another_disk_gets_a_copy(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+    with another_disk(tmp_path) as elsewhere:
         boxes = [maildir(tmp_path, "alice"), maildir(Path(elsewhere), "bob")]
         spilled = boxes[0] / "tmp" / "incoming"
         spilled.write_bytes(MESSAGE * 1000)

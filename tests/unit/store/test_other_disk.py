@@ -3,8 +3,6 @@
 import asyncio
 import os
 import resource
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,18 +13,18 @@ from mailraven.store.account import create_mailboxes
 from mailraven.store.errors import StoreFull
 from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.mailstore import MailStore
+from unit.store.another_disk import another_disk
 from unit.store.boxes import tell, with_messages
 
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789\r\n" * 10_000
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Path]:
-    """An account on another disk than `tmp_path`: in memory."""
-    folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
-    create_mailboxes(folder)
-    yield folder
-    shutil.rmtree(folder)
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """An account on another disk than `tmp_path`."""
+    with another_disk(tmp_path) as folder:
+        create_mailboxes(Path(folder))
+        yield Path(folder)
 
 
 def files(box: Mailbox) -> list[bytes]:
