@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from zlib import crc32
 
 from bench.processes import tree as tree_of
 from mailraven.daemons.control import ask
@@ -124,8 +125,8 @@ def fill(tree: Tree, state: Folder, recipients: Iterable[str]) -> None:
         envelope = Envelope(
             SENDER, (Recipient(recipient),), TraceId(id), account=SENDER, received_at=now
         )
-        spool.message_path(id).write_bytes(MESSAGE)
         entry = spool.folder(state) / QueueId(id)
-        entry.write_bytes(encode_entry(new_entry(id, envelope, len(MESSAGE), "7bit")))
+        text = encode_entry(new_entry(id, envelope, len(MESSAGE), "7bit", crc32(MESSAGE)))
+        entry.write_bytes(text + MESSAGE)
         due = now + 3600 if state == "deferred" else now
         os.utime(entry, (due, due))

@@ -51,6 +51,9 @@ class Fsyncs:
 
     def __init__(self) -> None:
         self._context = ctypes.c_ulong(0)
+        self._orders = [_Iocb(data=number, lio_opcode=FSYNC) for number in range(AT_ONCE)]
+        self._pointers = (ctypes.POINTER(_Iocb) * AT_ONCE)(*map(ctypes.pointer, self._orders))
+        self._happened = (_IoEvent * AT_ONCE)()
         self._setup, self._submit, self._events = _NUMBERS.get(platform.machine(), (-1, -1, -1))
         asked = _libc.syscall(self._setup, AT_ONCE, ctypes.byref(self._context))
         self._is_able = self._setup >= 0 and asked == 0
@@ -64,22 +67,15 @@ class Fsyncs:
         return found
 
     def _together(self, fds: Sequence[int]) -> list[OSError | None]:
-        count = len(fds)
-        orders = (_Iocb * count)()
-        pointers = (ctypes.POINTER(_Iocb) * count)()
-        for number, fd in enumerate(fds):
-            orders[number].lio_opcode = FSYNC
-            orders[number].fildes = fd
-            orders[number].data = number
-            pointers[number] = ctypes.pointer(orders[number])
-        begun = max(0, _libc.syscall(self._submit, self._context, count, pointers))
+        for order, fd in zip(self._orders, fds, strict=False):
+            order.fildes = fd
+        begun = max(0, _libc.syscall(self._submit, self._context, len(fds), self._pointers))
         found = self._results(begun)
         return found + _in_turn(fds[begun:])  # what the kernel had no room for
 
     def _results(self, count: int) -> list[OSError | None]:
         found: list[OSError | None] = [None] * count
-        events = (_IoEvent * max(1, count))()
-        left = count
+        events, left = self._happened, count
         while left:
             ended = _libc.syscall(self._events, self._context, left, left, events, None)
             if ended < 0 and ctypes.get_errno() != errno.EINTR:

@@ -9,7 +9,7 @@ import zlib
 
 from mailraven.queue.entry import BrokenEntry, QueueEntry, decode_entry
 
-HEAD = 8192  # octets: the text of nearly every entry
+HEAD = 4096  # octets: the text of nearly every entry
 TEXT_END = b"\n}\n"
 
 

@@ -21,5 +21,11 @@ def is_queue_id(text: str) -> bool:
 
 
 def _spell(number: int, letters: int) -> str:
-    shifts = range(5 * (letters - 1), -1, -5)
-    return "".join(ALPHABET[number >> shift & 31] for shift in shifts)
+    text = ""
+    while len(text) < letters:
+        text = _PAIRS[number & 1023] + text
+        number >>= 10
+    return text[-letters:]
+
+
+_PAIRS = [high + low for high in ALPHABET for low in ALPHABET]

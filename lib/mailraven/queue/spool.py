@@ -181,7 +181,9 @@ class Spool:
 
     def is_rewritten(self, taken: Listed) -> bool:
         """Whether the text in active/ is not the one that was due at `taken.due`: an operator has
-        changed it (queue/wishes.py) after it was looked at."""
+        changed it (queue/wishes.py) after it was looked at. What was in incoming/ had its first."""
+        if taken.folder == "incoming":
+            return False
         try:
             due = os.stat(f"{self._root}/active/{taken.id}").st_mtime
         except FileNotFoundError:
