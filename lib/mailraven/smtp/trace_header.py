@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from mailraven.mail.address import normalise_domain, split_address
+
 HOP_LIMIT = 100  # Received fields; more is a loop. RFC 5321 §6.3
 
 _TOKEN = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")  # a HELO name that is shown as it is
@@ -34,12 +36,20 @@ def received(hop: Hop) -> bytes:
     if name != hop.helo:
         comment += " HELO " + (_UNSAFE.sub("?", hop.helo)[:100] or "?")
     tls = f" tls {hop.tls[1]} ({hop.tls[0]})\r\n\t" if hop.tls[1] else " "
-    whom = f" for <{hop.recipient}>" if hop.recipient else ""
+    whom = f" for <{_written(hop.recipient)}>" if hop.recipient else ""
     text = (
         f"Received: from {name} ({comment})\r\n\tby {hop.hostname} with {hop.protocol}"
         f"{tls}id {hop.trace}{whom};\r\n\t{hop.date}\r\n"
     )
     return text.encode()
+
+
+def _written(address: str) -> str:
+    """In ASCII if it can be: the message may go on to a server without SMTPUTF8. RFC 6531 §3.5"""
+    local_part, domain = split_address(address)
+    if address.isascii() or not local_part.isascii():
+        return address
+    return f"{local_part}@{normalise_domain(domain)}"
 
 
 def trace_of(data: bytes, hostname: str) -> str:

@@ -40,3 +40,16 @@ def test_only_the_same_address_is_a_loop() -> None:
     assert was_delivered_to(header, "bob@example.org")
     assert not was_delivered_to(header, "ob@example.org")
     assert not was_delivered_to(header, "bob@example.orgy")
+
+
+@pytest.mark.parametrize(
+    ("recipient", "shown"),
+    [
+        ("bob@bücher.example", b" for <bob@xn--bcher-kva.example>;"),
+        ("jürgen@bücher.example", " for <jürgen@bücher.example>;".encode()),
+    ],
+)
+def test_what_could_go_on_without_smtputf8_still_can(recipient: str, shown: bytes) -> None:
+    # RFC 6531 §3.5: else our own field would be what the next server cannot take
+    hop = Hop("c.example", "192.0.2.1", "mx.example", "UTF8SMTP", "ab12", "now", recipient)
+    assert shown in received(hop)
