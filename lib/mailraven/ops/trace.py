@@ -140,6 +140,8 @@ def tell(config: Config, search: Search) -> list[Story]:
     known = {story.trace for story in stories}
     further = [one for story in stories for one in story.reports if one not in known]
     stories += _gathered(config, dict.fromkeys(further, True))
+    parts = {trace for story in stories for trace in story.continued}
+    stories = [story for story in stories if story.trace not in parts]
     _continue(config, stories)
     stories += [Story("", records=[record]) for record in loose]
     if not stories:

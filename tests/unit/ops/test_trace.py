@@ -130,11 +130,13 @@ def test_what_our_lmtp_gave_another_trace_is_one_story(config: Config) -> None:
     filed = accept("c" * 12, "3", via="lmtp", filed={"bob@example.org": "INBOX"})
     done = attempt(
         TWO, "4", "delivered", remote="local[/lmtp]:0", answer="250 2.0.0 ok " + "c" * 12
-    )
+    ) | {"to": "bob@example.org"}
     write(config, "traces/2026-11-22.000.jsonl", {"ts": "2", **report}, filed, done)
     (story,) = tell(config, Search(TWO))
     assert [line["ts"] for line in story.events] == ["2", "3", "4"]
     assert "bob@example.org in INBOX" in sentence(filed)
+    (again,) = tell(config, Search("bob@example.org"))  # whom both lines name
+    assert [line["ts"] for line in again.events] == ["2", "3", "4"]
 
 
 def test_broken_lines_are_left_out(config: Config) -> None:
