@@ -132,6 +132,7 @@ class SmtpSession:
             await self.house.deliverer.room()
         data = self.engine.data_to_send()
         if data:
+            log.show()  # whoever hears the reply finds what is said of it
             self.connection.write(data)
             await self.connection.drain()
 

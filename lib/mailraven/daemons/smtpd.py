@@ -52,6 +52,7 @@ def listeners(config: Config) -> list[ListenSpec]:
 async def main(service: Service) -> None:
     """Serve until told to stop; then let open messages end."""
     config = service.config
+    log.gather(asyncio.get_running_loop().call_soon)
     spool = Spool(config.paths.spool)
     await asyncio.to_thread(spool.prepare)
     house = House(

@@ -27,12 +27,24 @@ from mailraven.observe.log import event
 LOOK_SECONDS = 1.0  # between two looks at the allow list
 LOG_SECONDS = 60.0  # between two lines about one key
 LOG_KEYS = 10_000
-RATES_KEPT = 20_000  # answers of "which rates hold for this address"
+GROUPS_KEPT = 20_000  # answers of "what is counted for this address"
+
+Names = tuple[str, ...]
 
 NAMES = frozenset(
     name for name, value in structs.asdict(Limits()).items() if isinstance(value, tuple)
 )
 LIMIT_NAMES = NAMES - {"exempt"}
+
+# What counts under which limits, for an address or an account.
+CONNECTION: Names = ("connections", "network_connections")
+MESSAGE: Names = ("account_messages", "domain_messages")
+MESSAGE_OF_ADDRESS: Names = ("messages", "network_messages")
+RECIPIENT: Names = ("account_recipients", "domain_recipients")
+NEW_RECIPIENT: Names = ("account_new_recipients",)
+RECIPIENT_OF_ADDRESS: Names = ("recipients",)
+LOG_IN: Names = ("logins",)
+IMAP_CONNECTION: Names = ("imap_connections",)
 
 # The sentence: "192.0.2.1 opened 120 connections within a minute, the most allowed here".
 WORDS = {
@@ -92,53 +104,46 @@ class LimitDesk:
     _looked: float = 0.0
     _of: Config | None = None
     _defaults: dict[str, tuple[Rate, ...]] = field(default_factory=dict)
-    _known: dict[tuple[str, str], tuple[Rate, ...]] = field(default_factory=dict)
+    _known: dict[tuple[Names, str], Group] = field(default_factory=dict)
     _floods: dict[str, _Flood] = field(default_factory=dict)
 
     # What happens --------------------------------------------------------------------------------
 
     async def connection(self, client: Client) -> Refusal | None:
         """SMTP from an address."""
-        items = self._of_address("connections", client) + self._of_network(
-            "network_connections", client
-        )
-        return await self._decide(items, client)
+        return await self._decide(self._of_address(CONNECTION, client), client)
 
     async def message(self, client: Client) -> Refusal | None:
         """One more message from an account or, when nobody is logged in, from an address."""
         if client.account:
-            items = self._of_account("account_messages", client) + self._of_domain(
-                "domain_messages", client
-            )
-        else:
-            items = self._of_address("messages", client) + self._of_network(
-                "network_messages", client
-            )
-        return await self._decide(items, client)
+            return await self._decide(self._of_account(MESSAGE, client), client)
+        return await self._decide(self._of_address(MESSAGE_OF_ADDRESS, client), client)
 
     async def recipient(self, client: Client, path: str) -> Refusal | None:
         """One more recipient of it."""
         if not client.account:
-            return await self._decide(self._of_address("recipients", client), client)
-        items = self._of_account("account_recipients", client)
-        items += self._of_domain("domain_recipients", client)
-        pair = blake2b(f"{client.account}\0{path.lower()}".encode(), digest_size=8).hexdigest()
-        items += self._of_account("account_new_recipients", client, (pair,))
+            return await self._decide(self._of_address(RECIPIENT_OF_ADDRESS, client), client)
+        items = self._of_account(RECIPIENT, client)
+        news = self._of_account(NEW_RECIPIENT, client)
+        if news:
+            pair = blake2b(f"{client.account}\0{path.lower()}".encode(), digest_size=8).hexdigest()
+            items += tuple(structs.replace(item, pairs=(pair,)) for item in news)
         return await self._decide(items, client)
 
     async def log_in(self, client: Client) -> Refusal | None:
         """A try to log in, right or wrong; authd looks at guessing itself."""
-        return await self._decide(self._of_address("logins", client), client)
+        return await self._decide(self._of_address(LOG_IN, client), client)
 
     async def imap_connection(self, client: Client) -> Refusal | None:
         """IMAP from an address."""
-        return await self._decide(self._of_address("imap_connections", client), client)
+        return await self._decide(self._of_address(IMAP_CONNECTION, client), client)
 
     async def api_request(self, token: str, client: Client) -> Refusal | None:
         """HTTP with the API token of that id (never the secret): a refusal is 429 with Retry-After.
 
         The client's account, if known, may have rates of its own.
         """
+        self._refresh()
         rates = self._rates("api_requests", account=client.account or "")
         items = (Item(f"api_requests {token}", 1, rates),) if rates else ()
         return await self._decide(items, client)
@@ -150,35 +155,32 @@ class LimitDesk:
 
     # What is counted -----------------------------------------------------------------------------
 
-    def _of_address(self, name: str, client: Client) -> Group:
-        rates = self._rates(name, address=client.peer)
-        return (Item(f"{name} {client.peer}", 1, rates),) if rates else ()
+    def _of_address(self, names: Names, client: Client) -> Group:
+        """One more under each limit of `names` that holds for the client's address."""
+        return self._items(names, address=client.peer)
 
-    def _of_network(self, name: str, client: Client) -> Group:
-        rates = self._rates(name, address=client.peer)
-        return (Item(f"{name} {network_of(client.peer)}", 1, rates),) if rates else ()
+    def _of_account(self, names: Names, client: Client) -> Group:
+        """The same for its account."""
+        return self._items(names, account=client.account or "")
 
-    def _of_account(self, name: str, client: Client, pairs: tuple[str, ...] = ()) -> Group:
-        rates = self._rates(name, account=client.account or "")
-        return (Item(f"{name} {client.account}", 1, rates, pairs),) if rates else ()
-
-    def _of_domain(self, name: str, client: Client) -> Group:
-        account = client.account or ""
-        rates = self._rates(name, account=account)
-        return (Item(f"{name} {account.rpartition('@')[2]}", 1, rates),) if rates else ()
+    def _items(self, names: Names, *, address: str = "", account: str = "") -> Group:
+        """Made once for each who is limited: mostly nothing changes from message to message."""
+        self._refresh()
+        place = (names, address or account)
+        items = self._known.get(place)
+        if items is None:
+            if len(self._known) >= GROUPS_KEPT:
+                self._known.clear()
+            rates = {name: self._rates(name, address=address, account=account) for name in names}
+            items = self._known[place] = tuple(
+                Item(f"{name} {_subject(name, address, account)}", 1, rates[name])
+                for name in names
+                if rates[name]
+            )
+        return items
 
     def _rates(self, name: str, *, address: str = "", account: str = "") -> tuple[Rate, ...]:
         """The rates that hold; () is no limit, as for a local socket."""
-        self._refresh()
-        place = (name, address or account)
-        rates = self._known.get(place)
-        if rates is None:
-            if len(self._known) >= RATES_KEPT:
-                self._known.clear()
-            rates = self._known[place] = self._rates_anew(name, address, account)
-        return rates
-
-    def _rates_anew(self, name: str, address: str, account: str) -> tuple[Rate, ...]:
         limits = self.config().limits
         if not limits.enabled:
             return ()
@@ -261,6 +263,13 @@ def refusal_of(denied: Denied) -> Refusal:
 def allow_path(config: Config) -> Path:
     """The file of exemptions."""
     return config.paths.data / "limits" / "allow.toml"
+
+
+def _subject(name: str, address: str, account: str) -> str:
+    """Whom a limit is about."""
+    if name.startswith("network_"):
+        return network_of(address)
+    return account.rpartition("@")[2] if name.startswith("domain_") else address or account
 
 
 def _span(seconds: int) -> str:

@@ -8,12 +8,14 @@ message are kept in files, too (kept_log.py), so that its story can be told week
 import os
 import re
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from select import PIPE_BUF
 
 import msgspec
 
@@ -29,9 +31,12 @@ class _State:
     threshold: int = 20
     as_text: bool = False
     kept: KeptLog | None = None
+    thread: int = 0  # whose lines wait for each other
+    later: Callable[[Callable[[], None]], object] | None = None
 
 
 _state = _State()
+_waiting: list[bytes] = []  # lines for stderr
 _C1 = re.compile(rb"\xc2[\x80-\x9f]|\x7f")  # U+0080 to U+009F in UTF-8: a terminal obeys them
 _encoder = msgspec.json.Encoder()
 
@@ -54,13 +59,36 @@ def keep(folder: Path, seconds: float, size: int) -> None:
         before.close()
 
 
+def gather(later: Callable[[Callable[[], None]], object]) -> None:
+    """From now on lines of this thread wait for others, until somebody calls `show`: at the latest
+    `later` does, which is given a function to call at the end of the loop's turn."""
+    _state.later, _state.thread = later, threading.get_ident()
+
+
+def show() -> None:
+    """Write the lines that wait to stderr."""
+    if _waiting:
+        lines, text = _waiting.copy(), b""
+        _waiting.clear()
+        for line in lines:
+            if text and len(text) + len(line) > PIPE_BUF:
+                _write(text)
+                text = b""
+            text += line
+        _write(text)
+
+
 def flush() -> None:
-    """Write what is to be kept and still waits."""
+    """Write what is to be kept and still waits, and let no line wait from now on."""
+    show()
+    _state.later = None
     if _state.kept is not None:
         _state.kept.flush()
 
 
 def _begin_in_child() -> None:
+    _waiting.clear()  # they are the parent's
+    _state.later = None
     if _state.kept is not None:
         _state.kept.begin()
 
@@ -91,17 +119,17 @@ def event(event: str, /, *, level: str = "info", **facts: object) -> None:
     if not is_wanted and kept is None:
         return
     line = _line(event, level, facts)
-    encoded = _harmless(_encoder.encode(line)) if kept or not _state.as_text else b""
+    encoded = _encoded(line) if kept or not _state.as_text else b""
     if kept is not None:
         kept.add(encoded)
     if is_wanted:
-        _write(_harmless(_as_text(line)) if _state.as_text else encoded)
+        _say(_harmless(_as_text(_cut(line))) if _state.as_text else encoded, level)
 
 
 def note(event: str, /, **facts: object) -> None:
     """Keep a line, if any are kept, and write none: an operator sees on the screen what is done."""
     if _state.kept is not None:
-        _state.kept.add(_harmless(_encoder.encode(_line(event, "info", facts))))
+        _state.kept.add(_encoded(_line(event, "info", facts)))
 
 
 def _line(event: str, level: str, facts: Mapping[str, object]) -> dict[str, object]:
@@ -113,12 +141,25 @@ def _line(event: str, level: str, facts: Mapping[str, object]) -> dict[str, obje
         "event": event,
     }
     for key, value in facts.items():
-        if value is None:
-            continue
-        if isinstance(value, str) and len(value) > FACT_LIMIT:
-            value = value[:FACT_LIMIT] + "…"
-        line[key.removesuffix("_")] = value
+        if value is not None:
+            line["from" if key == "from_" else key] = value
     return line
+
+
+def _encoded(line: dict[str, object]) -> bytes:
+    """The line with its end as JSON. Only one that is long can have a fact that is too long."""
+    text = _encoder.encode(line)
+    return _harmless(text if len(text) <= FACT_LIMIT else _encoder.encode(_cut(line)))
+
+
+def _cut(line: dict[str, object]) -> dict[str, object]:
+    """The line without what is too much of a fact."""
+    return {
+        key: value[:FACT_LIMIT] + "…"
+        if isinstance(value, str) and len(value) > FACT_LIMIT
+        else value
+        for key, value in line.items()
+    }
 
 
 def _is_story(event: str, level: str, facts: Mapping[str, object]) -> bool:
@@ -162,10 +203,25 @@ def _harmless(line: bytes) -> bytes:
     return line + b"\n"
 
 
-def _write(line: bytes) -> None:
-    """One write(2) a line, so that lines of many processes on one pipe do not mix."""
+def _say(line: bytes, level: str) -> None:
+    """Write a line, now or with others. What an operator must not miss is written at once."""
+    if _state.later is None or _state.thread != threading.get_ident():
+        _write(line)
+        return
+    _waiting.append(line)
+    if LEVELS[level] > LEVELS["info"]:
+        show()
+    elif len(_waiting) == 1:
+        try:
+            _state.later(show)
+        except RuntimeError:  # the loop has ended
+            show()
+
+
+def _write(text: bytes) -> None:
+    """One write(2) of whole lines, so that those of many processes on one pipe do not mix."""
     try:
-        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.write(text)
         sys.stderr.buffer.flush()
     except (OSError, ValueError):
         pass  # nobody listens any more; mail must flow all the same

@@ -8,11 +8,17 @@ UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\U0010ffff]")
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ")
 
 
-@lru_cache(maxsize=512)
 def render(code: int, text: str) -> bytes:
     """The lines of one reply with CRLF. `text` may start with an enhanced status code, which then
     starts every line (RFC 2034 §4); newlines in it make several lines, other controls are dropped.
     """
+    if text.isascii() and text.isprintable() and len(text) <= REPLY_LINE_LIMIT - 6:
+        return b"%d %s\r\n" % (code, text.encode())  # nearly all of them
+    return _lines(code, text)
+
+
+@lru_cache(maxsize=512)
+def _lines(code: int, text: str) -> bytes:
     found = ENHANCED.match(text)
     status = found[0] if found else ""
     lines = text[len(status) :].split("\n")
