@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 from contextlib import suppress
 
@@ -27,6 +28,14 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if parent == 1 or os.getppid() != parent:
         os._exit(1)
+
+
+def allow_many_files() -> None:
+    """Let this process and its children open as many files as it may: a limit of 1024, which shells
+    and containers have, is for programs that use select(2), and fewer than our own limits allow."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def map_large_blocks(octets: int) -> None:

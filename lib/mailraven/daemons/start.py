@@ -84,11 +84,17 @@ def _prepare_metrics(folder: Path) -> None:
 def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     from mailraven.config.watch import ConfigWatcher
     from mailraven.daemons.master import Master
-    from mailraven.daemons.process import READY_FD, name_process, tell_starter
+    from mailraven.daemons.process import (
+        READY_FD,
+        allow_many_files,
+        name_process,
+        tell_starter,
+    )
     from mailraven.daemons.service import Service, notify_systemd, serve, serve_hand
     from mailraven.daemons.sockets import open_listeners
 
     name_process(spec.name)
+    allow_many_files()
     try:
         sockets = open_listeners(spec.listeners(config))
     except OSError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from mailraven.config.watch import ConfigWatcher
 from mailraven.daemons import service as module
 from mailraven.daemons.control import Message, ask
 from mailraven.daemons.service import DaemonSpec, Service
+from unit.daemon_process import make_tree, running
 
 
 def served(tmp_path: Path, story: Callable[[Path], Message]) -> tuple[int, Message]:
@@ -76,3 +78,15 @@ def test_a_broken_edit_keeps_the_old_configuration_and_status_says_so(tmp_path: 
     problems = served(tmp_path, story)[1]["problems"]
     assert isinstance(problems, list)
     assert "mailraven.toml:6" in problems[0]
+
+
+def test_daemon_may_open_as_many_files_as_its_starter_could_let_it(tmp_path: Path) -> None:
+    # Shells and containers give 1024, fewer than the connections of one worker.
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(before, 512), most))
+    try:
+        with running(make_tree(tmp_path), "limitd") as daemon:
+            limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+    assert limits == (most, most)
