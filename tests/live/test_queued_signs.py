@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import email
 from pathlib import Path
 
 import dkim
@@ -92,3 +93,40 @@ def test_key_that_cannot_be_read_keeps_no_other_from_signing(tmp_path: Path) -> 
     message, record = sent(tmp_path, [MESSAGE], "alice@ours.example")
     assert message.count(b"DKIM-Signature:") == 1
     assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
+
+
+LONG = b"From: alice@ours.example\r\nTo: bob@example.net\r\n\r\n" + b"word " * 400 + b"= end\r\n"
+
+
+def test_long_lines_of_ours_arrive_short_say_the_same_and_verify(tmp_path: Path) -> None:
+    # RFC 5321 §4.5.3.1.6: some servers cut longer ones, others refuse them.
+    message, record = sent(tmp_path, [LONG], "alice@ours.example")
+    assert max(map(len, message.split(b"\r\n"))) <= 998
+    assert (
+        email.message_from_bytes(message).get_payload(decode=True) == LONG.partition(b"\r\n\r\n")[2]
+    )
+    assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
+
+
+def test_long_lines_of_strangers_are_not_ours_to_change(tmp_path: Path) -> None:
+    assert sent(tmp_path, [LONG], None)[0] == LONG
+
+
+@pytest.mark.parametrize("added", [b"List-Unsubscribe", b"List-Unsubscribe-Post"])
+def test_nobody_can_add_another_way_to_unsubscribe(tmp_path: Path, added: bytes) -> None:
+    # RFC 8058 §4: both are signed; a second one would lead to whom it likes.
+    one_click = b"List-Unsubscribe: <https://ours.example/u/1>\r\n"
+    one_click += b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    message, record = sent(tmp_path, [one_click, MESSAGE], "alice@ours.example")
+
+    def txt(name: bytes, timeout: int = 5) -> bytes:
+        return record
+
+    assert dkim.verify(message, dnsfunc=txt)
+    for forged in (
+        added + b": <https://evil.example/>\r\n" + message,
+        message.replace(b"From: alice", added + b": <https://evil.example/>\r\nFrom: alice"),
+        message.replace(added + b":", b"X-Was:"),
+    ):
+        assert forged != message
+        assert not dkim.verify(forged, dnsfunc=txt)

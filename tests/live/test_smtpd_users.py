@@ -62,7 +62,7 @@ def test_a_submission_is_set_right(house: Demo) -> None:
 def test_what_a_submission_has_stays(house: Demo) -> None:
     text = (
         b"From: Alice <alice+news@example.org>\r\nDate: Sat, 21 Nov 2026 00:00:00 +0100\r\n"
-        b"Message-ID: <mine@phone>\r\n\r\n"
+        b"Message-ID: <mine@phone>\r\nTo: <far@example.net>\r\n\r\n"
     )
     with alice(house) as smtp:
         assert answer_to(smtp, f"alice@{DOMAIN}", ["far@example.net"], text).startswith("250 ")

@@ -79,6 +79,8 @@ dkim:
   accept
 
 data:
+  deny    condition   = ${{if >{{$max_received_linelength}}{{998}}}}
+          message     = maximum allowed line length is 998 octets
   deny    condition   = ${{if match{{$rh_Subject:}}{{refused whole}}}}
           message     = 5.7.1 we do not like it
   accept

@@ -187,3 +187,18 @@ def test_a_server_that_takes_few_messages_a_connection_gets_them_all_at_once(
         account.submit(compose(account.address, to, subject), to)
     for subject in subjects:
         exim.await_message("emil", subject)
+
+
+def test_long_lines_reach_a_server_that_refuses_them(
+    exim: Exim, mailraven: House, account: Account
+) -> None:
+    """As Debian's own configuration of Exim does. RFC 5321 §4.5.3.1.6"""
+    to = f"erna@{exim.domain}"
+    text = "käse " * 500 + "\n" + EIGHT_BIT
+    account.submit(compose(account.address, to, "long lines", text), to)
+    message = exim.await_message("erna", "long lines")
+    parsed = parse(message)
+    assert parsed["Content-Transfer-Encoding"] == "quoted-printable"
+    assert parsed.get_content() == text
+    keys = mailraven.root / "domains" / mailraven.domain / "dkim"
+    assert valid_signatures(message, keys) == len(list(keys.glob("*.pem"))) > 0

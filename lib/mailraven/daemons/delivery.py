@@ -33,9 +33,15 @@ from mailraven.daemons.tls_guard import Guard, Plan
 from mailraven.daemons.tls_notes import Notes, failure_type
 from mailraven.dns.resolver import Resolver
 from mailraven.mail.errors import PermanentError, TemporaryError
-from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
+from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit, to_short_lines
 from mailraven.queue.dane import authenticate
-from mailraven.queue.demands import Abilities, Objection, needs_conversion, objection
+from mailraven.queue.demands import (
+    Abilities,
+    Objection,
+    needs_conversion,
+    needs_short_lines,
+    objection,
+)
 from mailraven.queue.entry import Answer, Status, bounded, instant
 from mailraven.queue.forwarding import Forwarder, mark
 from mailraven.queue.progress import Attempt
@@ -240,11 +246,19 @@ class Courier:
         OSError when it cannot be read.
         """
         entry, spool = job.flight.entry, job.flight.spool
-        if not needs_conversion(entry, extensions):
+        is_short = job.hop.kind == "lmtp" or not needs_short_lines(entry, job.via)
+        is_clean = not needs_conversion(entry, extensions)
+        if is_clean and (is_short or entry.size > CONVERSION_LIMIT):
             return await self._as_it_is(job)
-        if entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT:
+        if not is_clean and (entry.content == "utf8-header" or entry.size > CONVERSION_LIMIT):
             return None
-        octets = await asyncio.to_thread(lambda: to_seven_bit(spool.read_message(entry)))
+
+        def convert() -> bytes | None:
+            octets = spool.read_message(entry)
+            octets = octets if is_short else to_short_lines(octets)
+            return octets if is_clean else to_seven_bit(octets)
+
+        octets = await asyncio.to_thread(convert)
         if octets is None:
             return None
         octets = mark(job.via) + self._pen.signatory.sign_octets(entry, octets) + octets

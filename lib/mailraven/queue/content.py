@@ -1,7 +1,7 @@
 """What a message demands of the next hop, found once when it is submitted."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from mailraven.queue.entry import Content
 SLICE = 1 << 18  # octets read at once
 HEADER_LIMIT = 1 << 22  # octets in which the end of a header is looked for
 HEADER_END = b"\r\n\r\n"
+LINE_LIMIT = 1000  # octets of a line with its CRLF. RFC 5321 §4.5.3.1.6
 
 _TLS_REQUIRED = re.compile(rb"\r\ntls-required:")
 _NO = re.compile(rb"[ \t]*(?:\r\n[ \t]+)?no[ \t]*\r\n")  # RFC 8689 §3
@@ -18,23 +19,56 @@ _NO = re.compile(rb"[ \t]*(?:\r\n[ \t]+)?no[ \t]*\r\n")  # RFC 8689 §3
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`content` is "8bit" when only the body has octets above 127, "utf8-header" when the header
-    has them, too; `tls_optional` that the sender lets policies of TLS go (RFC 8689 §3)."""
+    has them, too; `tls_optional` that the sender lets policies of TLS go (RFC 8689 §3);
+    `long_lines` that a line is longer than SMTP has them."""
 
     content: Content
     tls_optional: bool = False
+    long_lines: bool = False
 
 
 def needs_of(chunks: Iterable[bytes]) -> Needs:
     """What the message in `chunks` needs."""
-    rest = iter(chunks)
+    lines = _Lines()
+    rest = lines.watch(chunks)
     start = _start(rest)
     end = start.find(HEADER_END)
     header = start if end < 0 else start[: end + 2]
-    tls_optional = _is_tls_optional(header)
-    if not header.isascii():
-        return Needs("utf8-header", tls_optional)
-    clean = start.isascii() and all(map(bytes.isascii, rest))
-    return Needs("7bit" if clean else "8bit", tls_optional)
+    content: Content = "utf8-header"
+    if header.isascii():
+        clean = start.isascii() and all(map(bytes.isascii, rest))
+        content = "7bit" if clean else "8bit"
+    for _ in rest:
+        pass  # lines are looked for to the end
+    return Needs(content, _is_tls_optional(header), lines.is_long)
+
+
+class _Lines:
+    """Looks for a line of more than LINE_LIMIT octets in what passes, some lines at a time."""
+
+    __slots__ = ("_open", "is_long")
+
+    def __init__(self) -> None:
+        self.is_long = False
+        self._open = 0  # octets of the line that is not at its end
+
+    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """`chunks` as they are."""
+        for chunk in chunks:
+            if not self.is_long:
+                self._look(chunk)
+            yield chunk
+
+    def _look(self, chunk: bytes) -> None:
+        at, reach = 0, LINE_LIMIT - self._open
+        while len(chunk) - at > reach:
+            end = chunk.rfind(b"\n", at, at + reach)
+            if end < 0:
+                self.is_long = True
+                return
+            at, reach = end + 1, LINE_LIMIT
+        end = chunk.rfind(b"\n", at)
+        self._open = len(chunk) - end - 1 if end >= 0 else LINE_LIMIT - reach + len(chunk) - at
 
 
 def needs_of_file(path: Path) -> Needs:

@@ -1,4 +1,5 @@
-"""8-bit content for servers that take only 7 bits: bodies become quoted-printable or base64.
+"""Content for servers that take only 7 bits, or lines no longer than SMTP has them: bodies become
+quoted-printable or base64.
 
 RFC 6152 §3 leaves two ways when the other side does not offer 8BITMIME: convert, or return the
 message. As Postfix does, we convert; what cannot be converted (octets above 127 in a header, or a
@@ -9,10 +10,13 @@ without MIME header is declared as text/plain; charset=unknown-8bit (RFC 1428 §
 import base64
 from binascii import b2a_qp
 
+from mailraven.mail.content import UNCHANGED, decode_transfer
 from mailraven.mail.headers import has_field, remove_fields
 from mailraven.mail.mime import Part, parse_structure
 
 CONVERSION_LIMIT = 16 << 20  # octets of a message that is converted, for it is all in memory
+
+LINE_LIMIT = 998  # octets without CRLF. RFC 5321 §4.5.3.1.6
 
 _ENCODING = frozenset({b"content-transfer-encoding"})
 
@@ -31,6 +35,63 @@ def to_seven_bit(message: bytes) -> bytes | None:
         edits += _edits(message, part, header, is_root=is_root)
     converted = _apply(message, edits)
     return converted if converted.isascii() else None  # a preamble may hold anything
+
+
+def to_short_lines(message: bytes) -> bytes:
+    """`message` with bodies encoded and fields folded where their lines are too long."""
+    root = parse_structure(message)
+    if len(message) > CONVERSION_LIMIT or b"dkim-signature" in root.fields:
+        return message
+    edits: list[Edit] = []
+    for part, is_root in _parts(root):
+        if part.media.subtype == b"signed":  # RFC 1847 §2.1
+            return message
+        edits += _shorter(message, part, is_root=is_root)
+    return _apply(message, edits)
+
+
+def _shorter(message: bytes, part: Part, *, is_root: bool) -> list[Edit]:
+    header = old = message[part.header_start : part.body_start]
+    body = message[part.body_start : part.end]
+    edits: list[Edit] = []
+    if not part.is_multipart and not part.children and _has_long_line(body):
+        encoding, new_body = _in_short_lines(part, body)
+        if new_body is not body:
+            header = _declare(header, encoding, is_root=is_root)
+            edits.append((part.body_start, part.end, new_body))
+    if _has_long_line(header):
+        header = b"\r\n".join(map(_folded, header.split(b"\r\n")))
+    return edits if header is old else [(part.header_start, part.body_start, header), *edits]
+
+
+def _in_short_lines(part: Part, body: bytes) -> tuple[bytes, bytes]:
+    """The body and how it is encoded; itself where nobody knows how it is encoded now."""
+    if part.encoding in UNCHANGED and part.media.type == b"text":
+        return b"quoted-printable", _quoted_printable(body)
+    if part.encoding == b"quoted-printable":
+        return part.encoding, _quoted_printable(decode_transfer(body, part.encoding))
+    if part.encoding in UNCHANGED or part.encoding == b"base64":
+        return b"base64", _base64(decode_transfer(body, part.encoding))
+    return part.encoding, body
+
+
+def _has_long_line(octets: bytes) -> bool:
+    return max(map(len, octets.split(b"\r\n"))) > LINE_LIMIT
+
+
+def _folded(line: bytes) -> bytes:
+    """A line of a header, cut before blanks, which relaxed signatures do not mind. RFC 5322 §2.2.3
+
+    As it is where there are none.
+    """
+    pieces = []
+    while len(line) > LINE_LIMIT:
+        cut = max(line.rfind(b" ", 1, LINE_LIMIT), line.rfind(b"\t", 1, LINE_LIMIT))
+        if cut < 0 or not line[:cut].strip() or not line[cut:].strip():
+            break
+        pieces.append(line[:cut])
+        line = line[cut:]
+    return b"\r\n".join([*pieces, line])
 
 
 def _parts(root: Part) -> list[tuple[Part, bool]]:

@@ -71,6 +71,13 @@ def needs_conversion(entry: QueueEntry, extensions: Extensions) -> bool:
     return entry.content != "7bit" and "8BITMIME" not in extensions
 
 
+def needs_short_lines(entry: QueueEntry, via: str) -> bool:
+    """Whether lines are too long in what one of our accounts wrote: others' is not ours to change,
+    and reports bring back what was."""
+    is_ours = entry.account is not None and entry.reverse_path != NULL_REVERSE_PATH
+    return entry.long_lines and is_ours and not via
+
+
 def ascii_path(address: str) -> str:
     """`address` with its domain as A-labels, for servers without SMTPUTF8."""
     if address.isascii():

@@ -51,16 +51,16 @@ SIGNED = (
     b"content-description",
     b"list-id",
     b"list-help",
-    b"list-unsubscribe",
-    b"list-unsubscribe-post",
     b"list-subscribe",
     b"list-post",
     b"list-owner",
     b"list-archive",
     b"autocrypt",
 )
+# Oversigned if they are there: mail programs act on them by themselves. RFC 8058 §4
+OVERSIGNED_IF_PRESENT = (b"list-unsubscribe", b"list-unsubscribe-post")
 
-_NAMES = OVERSIGNED + SIGNED
+_NAMES = OVERSIGNED + OVERSIGNED_IF_PRESENT + SIGNED
 
 Fields = dict[bytes, list[bytes]]
 """Fields by name in lower case: from the top what stands behind each colon, folded, with its CRLF.
@@ -249,7 +249,8 @@ def _names_to_sign(counts: tuple[int, ...]) -> tuple[bytes, ...]:
     """The h= of a header that has so many of each of _NAMES."""
     names: list[bytes] = []
     for name, count in zip(_NAMES, counts, strict=True):
-        names += [name] * (count + (name in OVERSIGNED))
+        is_over = name in OVERSIGNED or (count and name in OVERSIGNED_IF_PRESENT)
+        names += [name] * (count + bool(is_over))
     return tuple(names)
 
 

@@ -135,8 +135,11 @@ class Draft:
 
     def _text(self, size: int, needs: Needs, crc32: int | None = None) -> bytes:
         entry = new_entry(self.id, self._envelope, size, needs.content, crc32)
-        if needs.tls_optional or self._hold:
-            entry = replace(entry, tls_optional=needs.tls_optional, hold=self._hold)
+        if needs.tls_optional or needs.long_lines:
+            tls_optional, long_lines = needs.tls_optional, needs.long_lines
+            entry = replace(entry, tls_optional=tls_optional, long_lines=long_lines)
+        if self._hold:
+            entry = replace(entry, hold=self._hold)
         return encode_entry(entry)
 
     def _write_message(self) -> None:

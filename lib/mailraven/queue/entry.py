@@ -103,6 +103,7 @@ class QueueEntry:
     smtputf8: bool = False
     require_tls: bool = False
     tls_optional: bool = False  # the field TLS-Required. RFC 8689 §3
+    long_lines: bool = False  # longer than SMTP has them. RFC 5321 §4.5.3.1.6
     ret: str | None = None
     envid: str | None = None
     account: str | None = None

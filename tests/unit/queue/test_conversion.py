@@ -1,5 +1,6 @@
 """8-bit content in 7 bits: another program reads the same text."""
 
+import base64
 import email
 import email.policy
 from email.message import EmailMessage
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit
+from mailraven.queue.conversion import CONVERSION_LIMIT, to_seven_bit, to_short_lines
 
 TEXT = "schöne Grüße \r\n.\r\n" + "lang" * 100 + "ü=\r\n"
 PLAIN = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -83,3 +84,79 @@ def test_any_octets_become_ascii_or_nothing(pieces: list[bytes]) -> None:
     head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
     converted = to_seven_bit(head + b"".join(pieces))
     assert converted is None or converted.isascii()
+
+
+# -- lines that are too long ----------------------------------------------------------------------
+
+LONG = "long = " + "word " * 300 + "\r\n"
+SEVEN = b"Content-Transfer-Encoding: 7bit\r\n"
+
+
+@pytest.mark.parametrize("encoding", [b"", SEVEN, EIGHT])
+def test_long_lines_of_text_become_quoted_printable(encoding: bytes) -> None:
+    message = read(to_short_lines(PLAIN + encoding + b"\r\n" + LONG.encode()))
+    assert message["Content-Transfer-Encoding"] == "quoted-printable"
+    assert message.get_content() == LONG
+
+
+def test_long_lines_of_encoded_text_are_encoded_anew() -> None:
+    text = (LONG + "grün\r\n").encode()
+    for encoding, body in (
+        (b"base64", base64.b64encode(text)),
+        (b"quoted-printable", text.replace(b"=", b"=3D").replace(b"\xc3\xbc", b"=C3=BC")),
+    ):
+        declared = b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n"
+        message = read(to_short_lines(PLAIN + declared + body + b"\r\n"))
+        assert message["Content-Transfer-Encoding"] == encoding.decode()
+        assert message.get_content().rstrip() == text.decode().rstrip()
+
+
+def test_only_parts_with_long_lines_are_changed() -> None:
+    short = b"--b\r\nContent-Type: text/plain\r\n\r\nshort = short\r\n"
+    message = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + short
+    message += b"--b\r\nContent-Type: image/x\r\n\r\n" + b"\x01" * 2000 + b"\r\n--b--\r\n"
+    converted = to_short_lines(message)
+    assert short in converted
+    parsed = read(converted)
+    assert parsed["Content-Transfer-Encoding"] is None
+    assert [*parsed.iter_parts()][1].get_payload(decode=True) == b"\x01" * 2000
+
+
+def test_long_fields_are_folded_where_they_have_blanks() -> None:
+    people = ", ".join(f"somebody.{number}@example.net" for number in range(100))
+    header = f"To: {people}\r\nSubject: x\r\n".encode()
+    converted = to_short_lines(header + PLAIN + b"\r\nhello\r\n")
+    message = read(converted)
+    assert message["To"] == people
+    assert converted.replace(b"\r\n ", b" ") == header + PLAIN + b"\r\nhello\r\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PLAIN + b"\r\nshort\r\n",
+        PLAIN + b"\r\n" + b"x" * 998 + b"\r\n",
+        b"DKIM-Signature: v=1\r\n" + PLAIN + b"\r\n" + LONG.encode(),
+        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" + LONG.encode(),
+        b"X:" + b"x" * 2000 + b"\r\n\r\nshort\r\n",
+        b"X:" + b" " * 2000 + b"\r\n\r\nshort\r\n",
+        b"Content-Transfer-Encoding: uuencode\r\n\r\n" + LONG.encode(),
+        b"\r\n" + b"x" * CONVERSION_LIMIT,
+    ],
+    ids=["short", "998", "signed", "PGP", "no blank", "only blanks", "unknown", "too large"],
+)
+def test_what_is_short_or_not_ours_to_change_stays(message: bytes) -> None:
+    assert to_short_lines(message) == message
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"--b\r\n", b"\r\n", b"y" * 1200, b" ", b"--b--", b"a: b\r\n", EIGHT, b"=\r\n"]
+        )
+    )
+)
+def test_any_octets_are_short_or_left(pieces: list[bytes]) -> None:
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    message = head + b"".join(pieces)
+    assert to_short_lines(to_short_lines(message)) == to_short_lines(message)

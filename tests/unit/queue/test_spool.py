@@ -194,6 +194,26 @@ def test_content_class_separates_header_and_body(chunks: list[bytes], kind: str)
 
 
 @pytest.mark.parametrize(
+    ("message", "is_long"),
+    [
+        (b"A: b\r\n\r\n" + b"x" * 998 + b"\r\n", False),
+        (b"A: b\r\n\r\n" + b"x" * 999 + b"\r\n", True),
+        (b"A: b\r\n\r\n" + b"x" * 1001, True),
+        (b"A: " + b"x" * 1000 + b"\r\n\r\nx", True),
+        (b"A: \xc3\xa4\r\n\r\n" + b"x" * 999 + b"\r\n", True),
+        (b"A: b\r\n\r\n" + b"\xc3\r\n" * 2 + (b"x" * 998 + b"\r\n") * 50, False),
+        (b"A: b\r\n\r\n" + (b"x" * 998 + b"\r\n") * 50 + b"y" * 999 + b"\r\n", True),
+        (b"\r\n" + b"x\r\n" * 5000, False),
+        (b"", False),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000, 1 << 20])
+def test_lines_are_measured_however_they_come(message: bytes, is_long: bool, step: int) -> None:
+    chunks = [message[at : at + step] for at in range(0, len(message), step)]
+    assert needs_of(chunks).long_lines is is_long
+
+
+@pytest.mark.parametrize(
     ("message", "is_optional"),
     [
         (b"TLS-Required: No\r\n\r\nx", True),

@@ -8,7 +8,7 @@ from mailraven.smtp.submission import Submitter, set_right
 ME = Submitter(
     "ann@example.org", lambda a: a.partition("+")[0].partition("@")[0] in ("ann", "info")
 )
-REST = b"Date: x\r\nMessage-ID: <a@b>\r\n"
+REST = b"To: <bob@example.net>\r\nDate: x\r\nMessage-ID: <a@b>\r\n"
 
 
 def right(header: bytes) -> bytes:
@@ -62,3 +62,40 @@ def test_ones_own_sender_stays() -> None:
 def test_several_authors_have_one_sender() -> None:
     header = b"From: <info@example.org>, <ann@example.org>\r\n"
     assert right(header) == header + REST + b"Sender: <ann@example.org>\r\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["To", "Cc", "Subject", "Date", "Message-ID", "Reply-To", "References", "In-Reply-To"]
+)
+def test_a_field_that_is_to_be_there_once_is_not_sent_twice(name: str) -> None:
+    # RFC 5322 §3.6; those who send it would be refused elsewhere, and not hear why.
+    header = f"From: ann@example.org\r\n{name}: <a@b>\r\n{name.lower()} : <c@d>\r\n".encode()
+    with pytest.raises(PermanentError, match=f"550 5.6.0 more than one {name} field"):
+        set_right(header, ME, "now", "<new@example.org>")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "added"),
+    [(b"Bcc: <b@example.net>\r\n", True), (b"", True), (b"Cc: <c@example.net>\r\n", False)],
+)
+def test_who_is_not_named_is_undisclosed(hidden: bytes, added: bool) -> None:
+    header = b"From: ann@example.org\r\nDate: x\r\nMessage-ID: <a@b>\r\n" + hidden
+    fixed = set_right(header, ME, "now", "<new@example.org>")
+    assert fixed.endswith(b"\r\nTo: undisclosed-recipients:;\r\n") is added
+    assert b"bcc" not in fixed.lower()
+
+
+@pytest.mark.parametrize("id", ["x", "<x>", "<>", "x@y", "<a b@c>", "<a@b> <c@d>", "", "<a@b"])
+def test_a_message_id_that_is_none_is_replaced(id: str) -> None:
+    # RFC 6409 §8.3
+    header = f"From: ann@example.org\r\nTo: b@c\r\nMessage-Id: {id}\r\nDate: x\r\n".encode()
+    fixed = set_right(header, ME, "now", "<new@example.org>")
+    assert fixed == b"From: ann@example.org\r\nTo: b@c\r\nDate: x\r\n" + (
+        b"Message-ID: <new@example.org>\r\n"
+    )
+
+
+@pytest.mark.parametrize("id", ["<a@b>", "\r\n <1.a=b+c@mx.example.org>", " <x@[192.0.2.1]>  "])
+def test_a_message_id_stays(id: str) -> None:
+    header = f"From: ann@example.org\r\nTo: b@c\r\nMessage-Id: {id}\r\nDate: x\r\n".encode()
+    assert set_right(header, ME, "now", "<new@example.org>") == header
