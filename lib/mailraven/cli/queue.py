@@ -201,7 +201,7 @@ def _show(options: argparse.Namespace) -> int:
             f"there is no message {options.id} in the queue (delivered, or never here)"
         )
     try:
-        entry = spool.load(listed.id)
+        entry = spool.load(listed.id, is_checked=True)
     except BrokenEntry as error:
         raise OperationError(
             f"{spool.folder(listed.folder) / listed.id} cannot be read: {error}"

@@ -130,9 +130,12 @@ class Spool:
                 return Listed(id, folder, os.stat(f"{self._root}/{folder}/{id}").st_mtime)
         return None
 
-    def load(self, id: QueueId) -> QueueEntry:
-        """The entry `id`, wherever it is. Raises FileNotFoundError or BrokenEntry."""
-        return self._wherever(id, read_entry)
+    def load(self, id: QueueId, *, is_checked: bool = False) -> QueueEntry:
+        """The entry `id`, wherever it is; `is_checked` that its message is not damaged, either.
+
+        Raises FileNotFoundError or BrokenEntry.
+        """
+        return self._wherever(id, read_whole_entry if is_checked else read_entry)
 
     def read_message(self, entry: QueueEntry, limit: int = -1) -> bytes:
         """The message, or its first `limit` octets. Raises OSError."""

@@ -222,6 +222,14 @@ def test_what_a_dead_queued_left_is_changed_at_once(spool: Spool, command: Comma
     assert command("drop", id)[0] == 0 and state(spool, id) is None
 
 
+def test_a_damaged_message_is_said_to_be_damaged(spool: Spool, command: Command) -> None:
+    id = put(spool)
+    path = spool.folder("incoming") / id
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    code, _, err = command("show", id)
+    assert code == 1 and f"incoming/{id} cannot be read: the message is damaged" in err
+
+
 def test_broken_entry_is_named_not_fatal(spool: Spool, command: Command) -> None:
     id = put(spool)
     (spool.folder("incoming") / id).write_text("{\n}\n")
