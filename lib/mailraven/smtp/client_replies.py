@@ -16,7 +16,8 @@ LINES_LIMIT = 500  # lines of one reply
 
 _LINE = re.compile(rb"([2-5]\d\d)([ -]?)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# What moves a cursor, ends a line or turns the direction of writing, so that words seem others.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 

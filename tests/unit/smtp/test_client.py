@@ -431,5 +431,14 @@ def test_control_characters_of_a_peer_never_reach_a_log() -> None:
     assert str(event.outcome.reply) == "554 [31mred  \\xff"
 
 
+def test_words_of_a_peer_do_not_seem_others_on_a_screen() -> None:
+    # U+202E turns the direction of what follows, U+2028 ends a line for many programs.
+    engine = ClientEngine("client.example")
+    engine.receive("554 5.7.1 \u202ekO 052\u2028250 ok\r\n".encode())
+    event = engine.next_event()
+    assert isinstance(event, Refused)
+    assert str(event.outcome.reply) == "554 5.7.1  kO 052 250 ok"
+
+
 def test_xtext_is_reversible_ascii() -> None:
     assert xtext("a+b=c d\u00fc") == "a+2Bb+3Dc+20d+C3+BC"
