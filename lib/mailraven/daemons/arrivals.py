@@ -67,7 +67,7 @@ class Arrivals:
         with suppress(WatchesExhausted):
             self._watcher.add(self._incoming, CLOSE_WRITE | MOVED_TO | MOVED_FROM | ATTRIB)
             self._watcher.add(self._spool.folder("deferred"), MOVED_TO | MOVED_FROM | ATTRIB)
-        asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
+        self._wait_for_events()
         fulfil_all_noted(self._spool)
         for id in self._spool.recover():
             self._agenda.put(Listed(id, "active", 0.0))
@@ -89,8 +89,17 @@ class Arrivals:
         asyncio.get_running_loop().remove_reader(self._watcher.fileno())
         self._watcher.close()
 
+    def _wait_for_events(self) -> None:
+        asyncio.get_running_loop().add_reader(self._watcher.fileno(), self._on_events)
+
     def _on_events(self) -> None:
-        """Something came, went or was touched."""
+        """Something came, went or was touched: what else does until it is noted shall not wake us
+        again."""
+        asyncio.get_running_loop().remove_reader(self._watcher.fileno())
+        self._on_news()
+
+    def note(self) -> None:
+        """Put what came since the last time on the agenda, and take off what went."""
         now = time.time()
         for event in self._watcher.read():
             if event.path is None or event.mask & Q_OVERFLOW:
@@ -103,7 +112,7 @@ class Arrivals:
                 self._agenda.put_fresh(Listed(QueueId(event.name), "incoming", now))
             else:
                 self.look_at(event.path, event.name)
-        self._on_news()
+        self._wait_for_events()
 
     def look_at(self, folder: Path, name: str) -> None:
         """An entry may be there."""

@@ -34,13 +34,12 @@ class Destination:
     """What waits for one next hop."""
 
     __slots__ = (
-        "arrival",
-        "idle",
         "is_proven",
         "is_slow",
         "jobs",
         "limit",
         "refusal",
+        "resting",
         "suspended_until",
         "workers",
     )
@@ -48,9 +47,8 @@ class Destination:
     def __init__(self) -> None:
         self.jobs: FairQueue[Job] = FairQueue()
         self.workers = 0
-        self.idle = 0
         self.limit = float(FIRST_WORKERS)
-        self.arrival = asyncio.Event()
+        self.resting: list[asyncio.Future[None]] = []  # sessions that wait for another job
         self.refusal: Attempt | None = None
         self.suspended_until = 0.0
         self.is_slow = False
@@ -72,6 +70,16 @@ class Destination:
         else:
             most = 1 if self.is_slow else UNPROVEN_LIMIT
         return max(0, min(most, JOBS_LIMIT) - len(self.jobs))
+
+    def call_one(self) -> bool:
+        """Wake the session that came to rest last: so those that are not needed end. False when
+        none rests."""
+        while self.resting:
+            called = self.resting.pop()
+            if not called.done():
+                called.set_result(None)
+                return True
+        return False
 
     def proves_good(self, most: int) -> None:
         """A session has ended well; one with a slow server is no reason for more of them."""
@@ -105,9 +113,7 @@ class Dispatcher:
         self._forget_the_quiet()
         destination = self._destinations.setdefault(job.hop.key, Destination())
         destination.jobs.put(lane_of(job.flight.entry), job)
-        destination.arrival.set()
-        wanted = min(int(destination.limit), most)
-        if destination.workers < wanted and destination.idle < len(destination.jobs):
+        if not destination.call_one() and destination.workers < min(int(destination.limit), most):
             destination.workers += 1
             self._start(self._work(destination, most))
 
@@ -154,14 +160,22 @@ class Dispatcher:
             return True
         if session is None or self._slots.is_contested or self._closing.is_set():
             return False
-        destination.arrival.clear()
-        destination.idle += 1
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER):
-                    await destination.arrival.wait()
-        finally:
-            destination.idle -= 1
+        return await self._rest(destination)
+
+    async def _rest(self, destination: Destination) -> bool:
+        """Wait for another job, LINGER at most; whether there is one."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LINGER
+        while not (destination.jobs or self._closing.is_set()) and loop.time() < end:
+            called = loop.create_future()
+            destination.resting.append(called)
+            alarm = loop.call_at(end, _wake, called)
+            try:
+                await called
+            finally:
+                alarm.cancel()
+                with suppress(ValueError):
+                    destination.resting.remove(called)
         return bool(destination.jobs)
 
     async def _take_turn(self, destination: Destination, session: Session | None) -> Session | None:
@@ -249,10 +263,16 @@ class Dispatcher:
         self._closing.set()
         for destination in self._destinations.values():
             destination.jobs.clear()
-            destination.arrival.set()
+            while destination.call_one():
+                pass
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
+
+
+def _wake(resting: asyncio.Future[None]) -> None:
+    if not resting.done():
+        resting.set_result(None)

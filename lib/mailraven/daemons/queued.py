@@ -139,8 +139,9 @@ class Queue:
     async def _turn(self) -> None:
         """Look, start what is due, sleep."""
         next_turn = asyncio.get_running_loop().time() + PACE
-        await self._arrivals.scan()
         self._wake.clear()
+        self._arrivals.note()
+        await self._arrivals.scan()
         self._landings.remove()
         self._outlook = self._look_out()
         roomy, self._roomy = self._roomy, set()
