@@ -18,7 +18,7 @@ from peers.command import run
 from peers.patience import PATIENCE, wait_for
 
 TOP = Path(__file__).parents[2]
-USERS = 90
+USERS = 140
 PLAIN_USER = 0  # Postfix delivers to this one without TLS, to all others with STARTTLS
 
 

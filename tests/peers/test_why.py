@@ -54,7 +54,8 @@ def sender(house: Demo) -> Iterator[Postfix]:
     high, low = divmod(os.getpid() & 0xFFFF, 256)
     hop = f"[{house.address}]:{house.ports['smtp']}"
     routes = {DOMAIN: f"smtp:{hop}"}
-    with running_postfix(folder / "postfix", f"127.97.{high}.{low}", routes) as peer:
+    address, authority = f"127.97.{high}.{low}", house.root / "tls"
+    with running_postfix(folder / "postfix", address, routes, authority) as peer:
         yield peer
     shutil.rmtree(folder)
 
