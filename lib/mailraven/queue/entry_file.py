@@ -43,12 +43,13 @@ def read_whole_entry(path: str) -> QueueEntry:
 
 
 def read_message_behind(path: str, entry: QueueEntry) -> bytes:
-    """The message behind whatever text of `entry` is there now. Raises OSError."""
+    """The message behind whatever text of `entry` is there now. Raises OSError, also when it is not
+    the message that was submitted."""
     octets = _read(path)
     start = _text_size(octets)
     message = octets[start : start + entry.size]
-    if len(message) < entry.size:
-        raise OSError(errno.EIO, "a part of the message is missing", path)
+    if zlib.crc32(message) != entry.crc32:
+        raise OSError(errno.EIO, "the message is damaged", path)
     return message
 
 

@@ -116,6 +116,18 @@ def test_a_torn_message_is_never_sent_and_never_thrown_away(spool: Spool, folder
     assert (spool.folder("held") / path.name).read_bytes() == torn
 
 
+@pytest.mark.parametrize("damage", [lambda octets: octets[:-1], lambda octets: octets[:-1] + b"?"])
+def test_what_is_damaged_while_it_is_sent_is_not_read(
+    spool: Spool, damage: Callable[[bytes], bytes]
+) -> None:
+    path = submitted(spool, folder="active")
+    entry = spool.load(QueueId(path.name))
+    path.write_bytes(damage(path.read_bytes()))
+    for step in (spool.read_message, spool.save):
+        with pytest.raises(OSError, match="damaged"):
+            step(entry)
+
+
 def test_a_file_of_zeros_was_never_acknowledged(spool: Spool) -> None:
     path = submitted(spool)
     path.write_bytes(bytes(path.stat().st_size))
