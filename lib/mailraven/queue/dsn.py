@@ -19,7 +19,7 @@ from mailraven.mail.envelope import NULL_REVERSE_PATH, Envelope, Recipient
 from mailraven.mail.types import TraceId
 from mailraven.queue.advice import advice_for_sender
 from mailraven.queue.demands import ascii_path
-from mailraven.queue.entry import QueuedRecipient, QueueEntry
+from mailraven.queue.entry import Answer, QueuedRecipient, QueueEntry
 from mailraven.queue.progress import Report, ReportKind
 
 LINE_LIMIT = 900  # octets; RFC 5322 §2.1.1 allows 998
@@ -153,14 +153,22 @@ def _explanation(recipient: QueuedRecipient) -> list[str]:
     """An address and, below it, what was heard about it."""
     lines = [recipient.address]
     answer = recipient.answer
+    remote = _remote(answer)
     if answer is not None and answer.heard:
-        lines.append(f"    {answer.remote} answered to {answer.stage}:")
+        lines.append(f"    {remote or 'The mailboxes here'} answered to {answer.stage}:")
         lines.append(f"    {answer.text}")
     elif answer is not None:
-        lines.append(f"    {answer.text}" + (f" ({answer.remote})" if answer.remote else ""))
+        lines.append(f"    {answer.text}" + (f" ({remote})" if remote else ""))
     if answer is not None and recipient.status == "failed":
         lines += [f"    {words}" for words in (advice_for_sender(answer),) if words]
     return [*lines, ""]
+
+
+def _remote(answer: Answer | None) -> str:
+    """Whom we talked to, "" where that was ourselves: our socket is nothing for senders."""
+    if answer is None or answer.remote.startswith("local["):
+        return ""
+    return answer.remote
 
 
 def _status_part(
@@ -200,7 +208,7 @@ def _recipient_fields(
         f"Status: {_status_code(recipient, kind)}",
     ]
     if answer is not None:
-        host = answer.remote.partition("[")[0]
+        host = _remote(answer).partition("[")[0]
         kind_of_code = "smtp" if answer.heard else "x-mailraven"
         fields += [
             f"Remote-MTA: dns; {host}" if host else "",

@@ -154,6 +154,15 @@ def test_what_we_say_ourselves_is_not_called_a_reply() -> None:
     assert "Remote-MTA" not in per_recipient
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_report_tells_nothing_of_our_own_sockets(heard: bool) -> None:
+    local = replace(ANSWER, remote="local[/run/mailraven/lmtp.sock]:0", heard=heard)
+    _, text, status, _ = parsed(report(entry(answer=local)))
+    assert "lmtp" not in text.get_content() and local.text in text.get_content()
+    _, per_recipient = status_fields(status)
+    assert "Remote-MTA" not in per_recipient
+
+
 def test_report_of_a_message_with_requiretls_is_protected_like_it() -> None:
     # RFC 8689 §5: as with RET=HDRS, whatever was asked for
     queued = replace(entry(), require_tls=True, ret="FULL")
