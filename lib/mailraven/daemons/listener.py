@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from mailraven.daemons.connection import HANDSHAKE_SECONDS, Closed, Connection
+from mailraven.daemons.crowd import crowd
 from mailraven.daemons.sockets import Acceptor
 from mailraven.observe import log
 
@@ -71,7 +72,12 @@ class Listener:
             return
         task = asyncio.get_running_loop().create_task(self._serve(sock))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        crowd.came()
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        crowd.went()
 
     async def _serve(self, sock: socket.socket) -> None:
         connection = await self._connect(sock)

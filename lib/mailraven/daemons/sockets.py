@@ -1,7 +1,8 @@
 """Listening sockets: from systemd when it offers them, else bound here; and how to accept.
 
 A listening socket is shared by all workers of a daemon. Each worker accepts one connection per
-turn of its loop, so that a burst spreads over the workers instead of going to the first awake.
+turn of its loop, and leaves it to another for a moment who has fewer, so that a burst spreads over
+the workers instead of going to the first awake.
 """
 
 import asyncio
@@ -10,9 +11,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailraven.daemons.crowd import crowd
+
 LISTEN_BACKLOG = 1024
 SYSTEMD_FIRST_FD = 3  # sd_listen_fds(3)
 ACCEPT_PAUSE = 1.0  # seconds without accepting when the process has no more descriptors
+YIELD_SECONDS = 0.002  # that another worker has to take a connection that is for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,20 @@ class Acceptor:
             loop.add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
+        if crowd.is_ahead():
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener.fileno())
+            loop.call_later(YIELD_SECONDS, self._take_what_is_left)
+        else:
+            self._take_next()
+
+    def _take_what_is_left(self) -> None:
+        """The other worker had its time; it may be busy, or dead."""
+        self._resume()
+        if self._open:
+            self._take_next()
+
+    def _take_next(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError, InterruptedError):

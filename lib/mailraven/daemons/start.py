@@ -83,6 +83,7 @@ def _prepare_metrics(folder: Path) -> None:
 
 def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     from mailraven.config.watch import ConfigWatcher
+    from mailraven.daemons.crowd import crowd
     from mailraven.daemons.master import Master
     from mailraven.daemons.process import (
         READY_FD,
@@ -104,6 +105,7 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
         watcher = ConfigWatcher(etc, os.environ)
         if hands and number > 1:
             return serve_hand(spec, watcher)
+        crowd.sit(max(number, 1) - 1)
         return serve(Service(spec, watcher, sockets, 0 if hands else number, hands))
 
     def all_ready() -> None:
@@ -113,6 +115,7 @@ def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:
     count, hands = spec.workers(config), spec.hands(config)
     if count <= 1 and not hands:
         return worker(0)
+    crowd.share(count)
     starter = os.environ.pop(READY_FD, "")
 
     def tell() -> None:
