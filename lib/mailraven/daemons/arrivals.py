@@ -16,6 +16,7 @@ from pathlib import Path
 from mailraven.files.lock import try_lock_file
 from mailraven.files.watch import (
     CLOSE_WRITE,
+    DELETE,
     MOVED_FROM,
     MOVED_TO,
     Q_OVERFLOW,
@@ -29,6 +30,7 @@ from mailraven.queue.names import is_queue_id
 from mailraven.queue.spool import Listed, Spool
 from mailraven.queue.wishes import fulfil_all_noted
 
+LEAVES = MOVED_FROM | DELETE
 ATTRIB = 0x4  # inotify(7): metadata changed, as by touch(1)
 RESCAN = 300.0  # seconds between looks at the folders, for what inotify missed
 LOCK_PATIENCE = 12.0  # seconds until another queued has ended
@@ -65,8 +67,8 @@ class Arrivals:
         self._spool.prepare()
         await self._lock()
         with suppress(WatchesExhausted):
-            self._watcher.add(self._incoming, CLOSE_WRITE | MOVED_TO | MOVED_FROM | ATTRIB)
-            self._watcher.add(self._spool.folder("deferred"), MOVED_TO | MOVED_FROM | ATTRIB)
+            self._watcher.add(self._incoming, CLOSE_WRITE | MOVED_TO | LEAVES | ATTRIB)
+            self._watcher.add(self._spool.folder("deferred"), MOVED_TO | LEAVES | ATTRIB)
         self._wait_for_events()
         fulfil_all_noted(self._spool)
         for id in self._spool.recover():
@@ -106,7 +108,7 @@ class Arrivals:
                 self._must_scan = True
             elif self._is_ours(QueueId(event.name)):
                 continue  # our own doing
-            elif event.mask & MOVED_FROM:
+            elif event.mask & LEAVES:
                 self._agenda.drop(QueueId(event.name))
             elif event.path == self._incoming and is_queue_id(event.name):
                 self._agenda.put_fresh(Listed(QueueId(event.name), "incoming", now))
@@ -129,10 +131,20 @@ class Arrivals:
             return
         self._scanned = now
         self._must_scan = False
-        found = await asyncio.to_thread(lambda: list(self._spool.entries("incoming", "deferred")))
+        found, gone = await asyncio.to_thread(self._read, self._agenda.ids())
+        for id in gone:
+            self._agenda.drop(id)
         for listed in found:
             if not self._is_ours(listed.id):
                 self._agenda.put(self._with_a_sane_due(listed))
+
+    def _read(self, known: set[QueueId]) -> tuple[list[Listed], list[QueueId]]:
+        """What waits, and which of the `known` ones do not any more."""
+        found = list(self._spool.entries("incoming", "deferred"))
+        missing = known.difference(listed.id for listed in found)
+        places = {id: self._spool.find(id) for id in missing}  # it may have moved while we read
+        gone = [id for id, now in places.items() if now is None or now.folder == "held"]
+        return found, gone
 
     def _with_a_sane_due(self, listed: Listed) -> Listed:
         """Due now when it would not be for longer than anything waits: the clock was set back."""

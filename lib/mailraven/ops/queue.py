@@ -140,7 +140,7 @@ def _carry_out(
     if wish.verb == "retry":
         with suppress(OperationError):  # queued is not running: it knows of no bad hosts either
             ask(config.paths.run, "queued", {"op": "forgive"})
-    tally, is_served = Tally(), is_being_served(spool)
+    tally, is_served, who = Tally(), is_being_served(spool), actor()
     log.keep(config.paths.traces, config.log.keep, config.log.keep_size)
     for number, found in enumerate(meant, 1):
         if number % BREATH == 0:
@@ -153,7 +153,7 @@ def _carry_out(
         named = tuple(people[n].address for n in found.positions) if each else ()
         one = Wish(wish.verb, named if wish.verb in EDITS else (), wish.route)
         if _do(spool, found.listed, one, tally, is_served=is_served):
-            _note(found, one)
+            _note(found, one, who)
     log.flush()
     if tally.done or tally.noted:
         record(
@@ -165,7 +165,7 @@ def _carry_out(
     return tally
 
 
-def _note(found: Found, wish: Wish) -> None:
+def _note(found: Found, wish: Wish, who: str) -> None:
     """Let the story of the message tell who did what to it."""
     log.note(
         "operator",
@@ -174,7 +174,7 @@ def _note(found: Found, wish: Wish) -> None:
         verb=wish.verb,
         to=list(wish.recipients) or None,
         route=wish.route or None,
-        actor=actor(),
+        actor=who,
     )
 
 

@@ -39,6 +39,10 @@ class Agenda:
     def __contains__(self, id: object) -> bool:
         return id in self._due
 
+    def ids(self) -> set[QueueId]:
+        """Those of all entries."""
+        return set(self._due)
+
     def put(self, listed: Listed) -> None:
         """Note an entry, or that it is due at another time now."""
         self._known.pop(listed.id, None)
