@@ -26,6 +26,7 @@ UNPROVEN_LIMIT = 5  # the same for one that has not yet shown to be quick
 REFUSALS_LIMIT = 20  # messages a second that are deferred without a try of their own, all together
 TIDY = 5.0  # seconds between looks for destinations that can be forgotten
 FIRST_WORKERS = 2  # sessions at once with a destination that we know nothing about
+CONTENTMENT = 300.0  # seconds for which a destination that refused one more session gets no more
 
 Done = Callable[[Job, dict[int, Attempt]], Awaitable[None]]
 
@@ -34,6 +35,8 @@ class Destination:
     """What waits for one next hop."""
 
     __slots__ = (
+        "ceiling",
+        "content_until",
         "is_proven",
         "is_slow",
         "jobs",
@@ -47,7 +50,8 @@ class Destination:
     def __init__(self) -> None:
         self.jobs: FairQueue[Job] = FairQueue()
         self.workers = 0
-        self.limit = float(FIRST_WORKERS)
+        self.limit = self.ceiling = float(FIRST_WORKERS)
+        self.content_until = 0.0  # until when `ceiling` holds
         self.resting: list[asyncio.Future[None]] = []  # sessions that wait for another job
         self.refusal: Attempt | None = None
         self.suspended_until = 0.0
@@ -81,11 +85,17 @@ class Destination:
                 return True
         return False
 
-    def proves_good(self, most: int) -> None:
+    def proves_good(self, most: int, now: float) -> None:
         """A session has ended well; one with a slow server is no reason for more of them."""
         self.is_proven = True
         if not self.is_slow:
-            self.limit = min(self.limit + 0.5, most)
+            ceiling = self.ceiling if now < self.content_until else most
+            self.limit = min(self.limit + 0.5, ceiling, most)
+
+    def proves_content(self, now: float) -> None:
+        """It takes no session beside those of the other workers."""
+        self.limit = self.ceiling = max(1.0, self.workers - 1.0)
+        self.content_until = now + CONTENTMENT
 
     def proves_slow(self) -> None:
         """A delivery takes long."""
@@ -142,7 +152,9 @@ class Dispatcher:
             while await self._has_job(destination, session):
                 session = await self._take_turn(destination, session)
                 if session is not None:
-                    destination.proves_good(most)
+                    destination.proves_good(most, asyncio.get_running_loop().time())
+                elif destination.workers > max(1.0, destination.limit):
+                    break
                 if session is not None and session.used >= SESSION_LIMIT:
                     session.close()
                     session = None
@@ -203,6 +215,12 @@ class Dispatcher:
     ) -> Session | None:
         destination.refusal = None
         delivered = await self._couriers.deliver(job, session)
+        if delivered.is_unreachable and destination.workers > 1:
+            # Others are at work there: they get the job, and the last of them the blame.
+            destination.proves_content(asyncio.get_running_loop().time())
+            destination.jobs.put(lane_of(job.flight.entry), job)
+            destination.call_one()
+            return None
         if delivered.is_unreachable:
             self._suspend(destination, delivered.attempts[job.positions[0]])
         await self._done(job, delivered.attempts)
