@@ -71,8 +71,16 @@ async def never_end_a_reply(writer: Writer) -> None:
     await stall(writer)
 
 
+async def drip(writer: Writer) -> None:
+    """Each octet comes in time, and the reply never ends."""
+    for octet in b"250-" + b"x" * 300:
+        writer.write(bytes([octet]))
+        await asyncio.sleep(0.2)
+
+
 DEEDS: dict[str, tuple[Deed, str]] = {
     "stalls": (stall, "timed out ({stage})"),
+    "drips": (drip, "timed out ({stage})"),
     "closes": (close, "connection closed by the other side ({stage})"),
     "resets": (reset, "connection closed by the other side ({stage})"),
     "babbles": (babble, "not an SMTP reply: \\xff what do you want? ({stage})"),
@@ -83,7 +91,7 @@ DEEDS: dict[str, tuple[Deed, str]] = {
 
 
 def limits(deed: Deed) -> str:
-    return SHORT if deed is stall else PATIENT
+    return SHORT if deed in (stall, drip) else PATIENT
 
 
 def until(stage: str, deed: Deed, context: ssl.SSLContext) -> Misbehaviour:
@@ -135,24 +143,102 @@ def test_mail_waits_whatever_stage_it_is_at_when_the_server(tmp_path: Path, name
         assert len(servers[stage].received) == (stage == "end")
 
 
-@pytest.mark.parametrize("deed", [stall, close, reset])
+@pytest.mark.parametrize("at_quit", [False, True], ids=["at once", "at QUIT"])
+@pytest.mark.parametrize("name", DEEDS)
 def test_a_message_that_was_taken_is_not_sent_again_because_the_server_then(
-    tmp_path: Path, deed: Deed
+    tmp_path: Path, name: str, at_quit: bool
 ) -> None:
     """250, and gone: also when the reset comes right behind the 250."""
+    deed, _ = DEEDS[name]
+    said: list[bytes] = []
 
     async def taken(writer: Writer) -> None:
         writer.write(b"250 2.0.0 mine\r\n")
         await deed(writer)
 
+    async def polite(server: SmtpServer, reader: Reader, writer: Writer) -> None:
+        await until("end", keep_on, server_context(HOLDER, tmp_path))(server, reader, writer)
+        said.append(await reader.readline())
+        await deed(writer)
+
+    async def keep_on(writer: Writer) -> None:
+        writer.write(b"250 2.0.0 mine\r\n")
+
     async def story() -> None:
-        context = server_context(HOLDER, tmp_path)
-        async with SmtpServer(instead=until("end", taken, context)) as server:
+        talk = polite if at_quit else until("end", taken, server_context(HOLDER, tmp_path))
+        async with SmtpServer(instead=talk) as server:
             ways = f'routes = {{"*" = "127.0.0.1:{server.port}"}}\n'
             async with QueueHouse(tmp_path, ways + PATIENT) as queue:
                 queue.submit("bob@example.net")
                 await queue.empty()
-                assert len(server.received) == server.connections == 1
+                if at_quit:
+                    await queue.until(lambda: bool(said))
+                    await queue.until(lambda: not queue.service.facts()["sessions"])
+                    queue.submit("carol@example.net")
+                    await queue.empty()
+            assert len(server.received) == server.connections == (2 if at_quit else 1)
+        assert all(line == b"QUIT\r\n" for line in said)
+
+    asyncio.run(story())
+
+
+def test_mail_waits_when_a_reply_is_one_of_another_command(tmp_path: Path) -> None:
+    """Nothing is taken for a yes but the yes to what was asked; nobody sends to who asks not."""
+    context = server_context(HOLDER, tmp_path)
+
+    def misplaced(stage: str) -> Deed:
+        async def say(writer: Writer) -> None:
+            writer.write(b"250 ok\r\n" if stage == "data" else b"354 go\r\n")
+            await asyncio.sleep(1.0)  # long enough for a message to come that was not asked for
+
+        return say
+
+    servers = {
+        stage: SmtpServer(instead=until(stage, misplaced(stage), context)) for stage in STAGES
+    }
+
+    async def story() -> None:
+        for server in servers.values():
+            await server.__aenter__()
+        ways = ", ".join(
+            f'"{stage}.example" = "127.0.0.1:{one.port}"' for stage, one in servers.items()
+        )
+        async with QueueHouse(tmp_path, f"routes = {{{ways}}}\n{PATIENT}") as queue:
+            for stage in STAGES:
+                entry = await queue.deferred(queue.submit(f"bob@{stage}.example"))
+                assert entry.recipients[0].status == "pending", stage
+                assert len(servers[stage].received) == (stage == "end")
+        for server in servers.values():
+            await server.__aexit__()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("pipelining", [False, True], ids=["one by one", "PIPELINING"])
+@pytest.mark.parametrize("name", DEEDS)
+def test_all_recipients_wait_when_at_the_second_the_server(
+    tmp_path: Path, name: str, pipelining: bool
+) -> None:
+    deed, _ = DEEDS[name]
+
+    async def talk(server: SmtpServer, reader: Reader, writer: Writer) -> None:
+        writer.write(b"220 mx\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"RCPT") and b"carol" in line:
+                await deed(writer)
+                return
+            if line.startswith(b"EHLO") and pipelining:
+                writer.write(b"250-mx\r\n250 PIPELINING\r\n")
+            else:
+                writer.write(b"250 ok\r\n")
+
+    async def story() -> None:
+        async with SmtpServer(instead=talk) as server:
+            ways = f'routes = {{"*" = "127.0.0.1:{server.port}"}}\n'
+            async with QueueHouse(tmp_path, ways + limits(deed)) as queue:
+                id = queue.submit("bob@example.net", "carol@example.net", "dan@example.net")
+                entry = await queue.deferred(id)
+                assert [one.status for one in entry.recipients] == ["pending"] * 3
 
     asyncio.run(story())
 
