@@ -46,29 +46,25 @@ def needs_of(chunks: Iterable[bytes]) -> Needs:
 class _Lines:
     """Looks for a line of more than LINE_LIMIT octets in what passes, some lines at a time."""
 
-    __slots__ = ("_open", "is_long")
+    __slots__ = ("is_long",)
 
     def __init__(self) -> None:
         self.is_long = False
-        self._open = 0  # octets of the line that is not at its end
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """`chunks` as they are."""
+        left = LINE_LIMIT  # octets that the line may still have
         for chunk in chunks:
-            if not self.is_long:
-                self._look(chunk)
+            at, size = 0, len(chunk)
+            while size - at > left:
+                end = chunk.rfind(b"\n", at, at + left)
+                if end < 0:
+                    self.is_long = True
+                    break
+                at, left = end + 1, LINE_LIMIT
+            end = chunk.rfind(b"\n", at)
+            left = left - size + at if end < 0 else LINE_LIMIT - size + end + 1
             yield chunk
-
-    def _look(self, chunk: bytes) -> None:
-        at, reach = 0, LINE_LIMIT - self._open
-        while len(chunk) - at > reach:
-            end = chunk.rfind(b"\n", at, at + reach)
-            if end < 0:
-                self.is_long = True
-                return
-            at, reach = end + 1, LINE_LIMIT
-        end = chunk.rfind(b"\n", at)
-        self._open = len(chunk) - end - 1 if end >= 0 else LINE_LIMIT - reach + len(chunk) - at
 
 
 def needs_of_file(path: Path) -> Needs:

@@ -18,6 +18,7 @@ CONVERSION_LIMIT = 16 << 20  # octets of a message that is converted, for it is 
 
 LINE_LIMIT = 998  # octets without CRLF. RFC 5321 §4.5.3.1.6
 
+_UNKNOWN = b"unknown-8bit"  # RFC 1428 §3
 _ENCODING = frozenset({b"content-transfer-encoding"})
 
 Edit = tuple[int, int, bytes]  # from, to, what stands there instead
@@ -57,7 +58,8 @@ def _shorter(message: bytes, part: Part, *, is_root: bool) -> list[Edit]:
     if not part.is_multipart and not part.children and _has_long_line(body):
         encoding, new_body = _in_short_lines(part, body)
         if new_body is not body:
-            header = _declare(header, encoding, is_root=is_root)
+            charset = b"us-ascii" if body.isascii() else _UNKNOWN
+            header = _declare(header, encoding, charset if is_root else b"")
             edits.append((part.body_start, part.end, new_body))
     if _has_long_line(header):
         header = b"\r\n".join(map(_folded, header.split(b"\r\n")))
@@ -115,22 +117,24 @@ def _edits(message: bytes, part: Part, header: bytes, *, is_root: bool) -> list[
         encoding, new_body = b"quoted-printable", _quoted_printable(body)
     else:
         encoding, new_body = b"base64", _base64(body)
-    edits = [(part.header_start, part.body_start, _declare(header, encoding, is_root=is_root))]
+    declared = _declare(header, encoding, _UNKNOWN if is_root else b"")
+    edits = [(part.header_start, part.body_start, declared)]
     if new_body is not None:
         edits.append((part.body_start, part.end, new_body))
     return edits
 
 
-def _declare(header: bytes, encoding: bytes, *, is_root: bool) -> bytes:
-    """The header, with its empty line, that says the new encoding."""
+def _declare(header: bytes, encoding: bytes, charset: bytes) -> bytes:
+    """The header, with its empty line, that says the new encoding; that of a message with text in
+    `charset` says it is MIME."""
     fields = header.removesuffix(b"\r\n")
     if fields and not fields.endswith(b"\r\n"):
         fields += b"\r\n"
     fields = remove_fields(fields, _ENCODING)
-    if is_root and not has_field(fields, b"mime-version"):
+    if charset and not has_field(fields, b"mime-version"):
         fields += b"MIME-Version: 1.0\r\n"
         if not has_field(fields, b"content-type"):
-            fields += b"Content-Type: text/plain; charset=unknown-8bit\r\n"
+            fields += b"Content-Type: text/plain; charset=" + charset + b"\r\n"
     return fields + b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n"
 
 

@@ -111,6 +111,13 @@ def test_long_lines_of_encoded_text_are_encoded_anew() -> None:
         assert message.get_content().rstrip() == text.decode().rstrip()
 
 
+@pytest.mark.parametrize(("word", "charset"), [("", "us-ascii"), ("ü", "unknown-8bit")])
+def test_long_lines_without_mime_header_are_declared(word: str, charset: str) -> None:
+    message = read(to_short_lines(b"Subject: x\r\n\r\n" + (LONG + word).encode()))
+    assert message.get_content_charset() == charset
+    assert message.get_payload(decode=True).rstrip() == (LONG + word).encode().rstrip()
+
+
 def test_only_parts_with_long_lines_are_changed() -> None:
     short = b"--b\r\nContent-Type: text/plain\r\n\r\nshort = short\r\n"
     message = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + short
