@@ -21,6 +21,7 @@ from typing import cast
 from mailraven.daemons.client_tls import ClientTls
 
 BACKLOG_LIMIT = 256 * 1024  # octets read but not yet asked for
+PARTING = 30.0  # seconds for what is still to be sent when we go
 
 
 class ConnectionGone(Exception):
@@ -221,12 +222,15 @@ class Outgoing(asyncio.Protocol):
         return self._tls.peer_chain() if self._tls is not None else []
 
     def close(self) -> None:
-        """Send what was written, then end."""
+        """Send what was written, then end; a peer that does not read it is given PARTING."""
         if self._transport is not None:
             if self._tls is not None:
                 self._tls.close()
                 self._flush(self._tls)
+            is_waiting = self._transport.get_write_buffer_size() > 0
             self._transport.close()
+            if is_waiting:
+                asyncio.get_running_loop().call_later(PARTING, self.abort)
 
     def abort(self) -> None:
         """End at once."""

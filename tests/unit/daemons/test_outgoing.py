@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from mailraven.daemons import outgoing
 from mailraven.daemons.client_tls import ClientTls
 from mailraven.daemons.outgoing import (
     BACKLOG_LIMIT,
@@ -245,5 +246,20 @@ def test_a_limit_that_has_passed_while_nobody_waited_still_holds(tmp_path: Path,
             await made.read()
         with pytest.raises(TimeoutError):
             await made.read()
+
+    play(loop, "tcp", tmp_path, story)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_who_reads_nothing_any_more_keeps_no_connection_of_ours(
+    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "PARTING", 0.1)
+
+    async def story(made: Outgoing, peer: socket.socket) -> None:
+        made.write(b"x" * 20_000_000)  # more than the kernel takes
+        made.close()
+        with pytest.raises(ConnectionGone):
+            await made.drain()
 
     play(loop, "tcp", tmp_path, story)
