@@ -134,9 +134,10 @@ class Search:
 def tell(config: Config, search: Search) -> list[Story]:
     """The stories, the oldest first; of each the reports about it follow it. Raises OperationError
     when there is none."""
-    needles = needles_of(search.wanted)
-    traces, loose = _found(config, search, needles)
-    stories = _gathered(config, traces)
+    own = Story(search.wanted)
+    traces, loose = _found(config, search, needles_of(search.wanted), own)
+    is_read = list(traces) == [own.trace] and not search.since
+    stories = _with_records(config, {own.trace: own}) if is_read else _gathered(config, traces)
     known = {story.trace for story in stories}
     further = [one for story in stories for one in story.reports if one not in known]
     stories += _gathered(config, dict.fromkeys(further, True))
@@ -166,14 +167,17 @@ def _began(story: Story) -> str:
 
 
 def _found(
-    config: Config, search: Search, needles: list[bytes]
+    config: Config, search: Search, needles: list[bytes], own: Story
 ) -> tuple[dict[str, bool], list[Line]]:
     """Traces of lines and records with `needles`, the newest first, each with whether the log has
-    more of it, and records without a trace: of clients that brought no message."""
+    more of it, and records without a trace: of clients that brought no message. `own` gets the
+    lines of the trace that is asked for, if it is one."""
     traces: dict[str, bool] = {}
     loose: list[Line] = []
     for path in _files(config, search.since[:10]):
         lines = [line for line in parsed(matching(path, needles)) if time_of(line) >= search.since]
+        for line in lines:
+            _sort_in({own.trace: own}, line)
         for line in reversed(lines):
             trace = _trace_of(line, search.wanted)
             if trace:  # who was refused has left nothing else
@@ -233,6 +237,11 @@ def _gathered(config: Config, traces: Mapping[str, bool], day: str = "") -> list
             _sort_in(stories, line)
         if path.parent == config.paths.traces:
             missing = {trace for trace in missing if not stories[trace].has_beginning}
+    return _with_records(config, stories)
+
+
+def _with_records(config: Config, stories: dict[str, Story]) -> list[Story]:
+    """Those of which anything is kept."""
     _add_records(config, stories)
     return [story for story in stories.values() if story.lines or story.records]
 

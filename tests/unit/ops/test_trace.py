@@ -1,5 +1,6 @@
 """Stories are found in what is kept, and told in sentences."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from mailraven.config.schema import Config, Paths
 from mailraven.observe.kept_scan import matching
+from mailraven.ops import trace
 from mailraven.ops.errors import OperationError
 from mailraven.ops.story import sentence
 from mailraven.ops.trace import Follower, Search, Story, needles_of, since_of, tell
@@ -60,6 +62,27 @@ def test_a_story_spans_files_and_daemons_and_begins_with_who_handed_it_in(config
     (story,) = tell(config, Search(ONE))
     assert story.events == [first, queued, later]
     assert story.queue_ids == ["q1"]
+
+
+def test_of_an_id_the_log_is_read_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [f"2026-11-{day}" for day in range(10, 15)]
+    for day in days:
+        line = attempt(ONE, f"{day}T09:00:00.000Z", "deferred", answer="451 later")
+        write(config, f"traces/{day}.000.jsonl", line)
+        write(config, f"verdicts/{day}.jsonl", {"time": f"{day}T08:00:00", "trace": TWO})
+    write(config, "traces/2026-11-10.000.jsonl", accept(ONE, "2026-11-10T08:00:00.000Z"))
+    read: list[str] = []
+
+    def noted(path: Path, needles: Collection[bytes]) -> list[bytes]:
+        read.append(f"{path.parent.name}/{path.name}")
+        return matching(path, needles)
+
+    monkeypatch.setattr(trace, "matching", noted)
+    (story,) = tell(config, Search(ONE))
+    assert len(story.lines) == 6
+    assert story.has_beginning
+    logs = [name for name in read if name.startswith("traces/")]
+    assert sorted(logs) == sorted(set(logs))
 
 
 def test_ids_and_addresses_are_whole_words(config: Config) -> None:
