@@ -307,7 +307,10 @@ class ClientEngine:
         return stuffed
 
     def end_body(self) -> bytes:
-        """What ends the message on the wire; the answer decides."""
+        """What ends the message on the wire; the answer decides. b"" when the server has decided
+        before: what it did not want must not look like a whole message."""
+        if self.is_closed:
+            return b""
         self._needs_reset = False
         if self._lmtp:  # RFC 2033 §4.2: one reply per recipient
             self._waiting += [_END._replace(recipient=position) for position in self._accepted]

@@ -442,3 +442,25 @@ def test_words_of_a_peer_do_not_seem_others_on_a_screen() -> None:
 
 def test_xtext_is_reversible_ascii() -> None:
     assert xtext("a+b=c d\u00fc") == "a+2Bb+3Dc+20d+C3+BC"
+
+
+@pytest.mark.parametrize("lmtp", [False, True])
+def test_who_answers_before_the_message_gets_no_end_of_it_and_is_heard_no_more(lmtp: bool) -> None:
+    engine = ClientEngine("client.example", lmtp=lmtp)
+    engine.receive(b"220 mx\r\n")
+    engine.receive(b"250 mx\r\n")
+    engine.send(envelope(), 3)
+    for reply in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n250 I have it\r\n"):
+        engine.receive(reply)
+    events = []
+    while (event := engine.next_event()) is not None:
+        events.append(event)
+        if isinstance(event, SendBody):
+            assert engine.end_body() == b""
+    engine.receive(b"250 ok\r\n")
+    assert engine.is_closed
+    assert engine.next_event() is None
+    [ready, body, finished] = events
+    assert isinstance(ready, Ready) and isinstance(body, SendBody)
+    assert isinstance(finished, Finished)
+    assert [outcome.reply.code for outcome in finished.outcomes] == [451]
