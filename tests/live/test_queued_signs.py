@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from servers.queue_house import MESSAGE, QueueHouse
-from servers.smtp_server import SmtpServer
+from servers.smtp_server import FULL, SmtpServer
 
 
 def make_key(domain: Path) -> bytes:
@@ -28,11 +28,13 @@ def make_key(domain: Path) -> bytes:
     return b"v=DKIM1; k=rsa; p=" + base64.b64encode(spki)
 
 
-def sent(tmp_path: Path, content: list[bytes], account: str | None) -> tuple[bytes, bytes]:
+def sent(
+    tmp_path: Path, content: list[bytes], account: str | None, hello: bytes = FULL
+) -> tuple[bytes, bytes]:
     """The message as the other side gets it, and the TXT record of the key."""
 
     async def story() -> tuple[bytes, bytes]:
-        async with SmtpServer() as server:
+        async with SmtpServer(hello=hello) as server:
             queue = QueueHouse(tmp_path, f'routes = {{"*" = "127.0.0.1:{server.port}"}}')
             record = make_key(queue.make_local("ours.example"))
             async with queue:
@@ -105,6 +107,18 @@ def test_long_lines_of_ours_arrive_short_say_the_same_and_verify(tmp_path: Path)
     assert (
         email.message_from_bytes(message).get_payload(decode=True) == LONG.partition(b"\r\n\r\n")[2]
     )
+    assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
+
+
+def test_long_lines_and_octets_above_127_are_both_encoded_for_an_old_server(
+    tmp_path: Path,
+) -> None:
+    content = [LONG[:-2], "grün\r\n".encode()]
+    message, record = sent(tmp_path, content, "alice@ours.example", b"250 old\r\n")
+    assert message.isascii()
+    assert max(map(len, message.split(b"\r\n"))) <= 998
+    said = email.message_from_bytes(message).get_payload(decode=True)
+    assert said == b"".join(content).partition(b"\r\n\r\n")[2]
     assert dkim.verify(message, dnsfunc=lambda name, timeout=5: record)
 
 

@@ -154,8 +154,8 @@ def _fate(group: bytes) -> Fate:
     status = _STATUS.search(_value(group, b"status"))
     said = _typed(group, b"diagnostic-code")
     return Fate(
-        _typed(group, b"final-recipient").lower(),
-        _typed(group, b"original-recipient").lower(),
+        _address(_typed(group, b"final-recipient")).lower(),
+        _address(_typed(group, b"original-recipient")).lower(),
         _value(group, b"action").partition(" ")[0].lower(),
         _finer(status[0] if status else "", said),
         said,
@@ -223,11 +223,13 @@ def _value(block: bytes, name: bytes) -> str:
 def _typed(block: bytes, name: bytes) -> str:
     """The text behind the type: "rfc822; bob@example.net". RFC 3464 §2.1.2"""
     kind, semicolon, text = _value(block, name).partition(";")
-    return _address(text) if semicolon else _address(kind)
+    return (text if semicolon else kind).strip()
 
 
 def _address(text: str) -> str:
-    return text.strip().removeprefix("<").removesuffix(">")
+    """The address in "<bob@example.net>", or with a name before it."""
+    text = text.strip()
+    return text.rpartition("<")[2].removesuffix(">") if text.endswith(">") else text
 
 
 def _clean(octets: bytes, limit: int = TEXT_LIMIT) -> str:

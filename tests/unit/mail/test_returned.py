@@ -75,6 +75,20 @@ def test_a_notification_names_message_recipients_and_reasons(kind: bytes) -> Non
     assert found.message_ids == ("<one@phone>",)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [b"rfc822;bob@Example.net", b"RFC822; <bob@example.net>", b'rfc822; "Bob" <bob@example.net>'],
+)
+def test_recipient_is_an_address_and_what_was_said_stays_whole(written: bytes) -> None:
+    status = b"Reporting-MTA: dns; x\r\n\r\nFinal-Recipient: " + written + b"\r\n"
+    status += b"Diagnostic-Code: smtp; 550 5.1.1 unknown <bob@example.net>\r\n"
+    found = parse_returned(report(status))
+    assert found is not None
+    (fate,) = found.fates
+    assert fate.recipient == "bob@example.net"
+    assert fate.diagnostic == "550 5.1.1 unknown <bob@example.net>"
+
+
 def test_a_feedback_report_names_the_message() -> None:
     message = (
         b"From: fbl@example.net\r\nMIME-Version: 1.0\r\n"
