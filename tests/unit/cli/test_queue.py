@@ -230,6 +230,13 @@ def test_a_damaged_message_is_said_to_be_damaged(spool: Spool, command: Command)
     assert code == 1 and f"incoming/{id} cannot be read: the message is damaged" in err
 
 
+def test_what_is_still_being_written_is_not_listed(spool: Spool, command: Command) -> None:
+    (spool.folder("incoming") / put(spool)).open("r+b").truncate(100)
+    whole = put(spool)
+    code, out, _ = command("list", "--json")
+    assert code == 0 and [one["id"] for one in json.loads(out)] == [whole]
+
+
 def test_broken_entry_is_named_not_fatal(spool: Spool, command: Command) -> None:
     id = put(spool)
     (spool.folder("incoming") / id).write_text("{\n}\n")
