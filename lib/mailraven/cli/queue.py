@@ -128,8 +128,8 @@ def _row(found: Found, now: float) -> list[str]:
         listed.folder,
         duration(now - entry.received.timestamp()),
         str(entry.size),
-        f"<{entry.reverse_path}>",
-        (meant[0].address + more) if meant else "-",
+        printable(f"<{entry.reverse_path}>"),
+        printable(meant[0].address + more) if meant else "-",
         _next_try(listed, now),
         printable(cut),
     ]
@@ -230,9 +230,10 @@ def _show(options: argparse.Namespace) -> int:
 
 def _facts(listed: Listed, entry: QueueEntry, header: bytes) -> Iterator[str]:
     now = time.time()
+    account = f", account {entry.account}" if entry.account else ""
     facts = {
         "id": f"{entry.id}, trace {entry.trace}",
-        "from": f"<{entry.reverse_path}>" + (f", account {entry.account}" if entry.account else ""),
+        "from": printable(f"<{entry.reverse_path}>{account}"),
         "message-id": printable(decode_words(first(header, b"message-id") or b"")),
         "size": f"{entry.size} octets",
         "came": f"{clock(entry.received)}, {duration(now - entry.received.timestamp())} ago",

@@ -18,11 +18,13 @@ from mailraven.mail.errors import PeerError
 LOCAL_PART_LIMIT = 256  # octets. RFC 5321 §4.5.3.1.1 obliges to 64; VERP and SRS need more
 DOMAIN_LIMIT = 255  # octets. RFC 5321 §4.5.3.1.2
 
-_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"  # with RFC 6531 §3.3
+# RFC 6531 §3.3, without the controls from U+0080 on and U+2028: terminals and editors obey them.
+_WIDE = r"\xa0-\u2027\u202a-\U0010ffff"
+_ATEXT = rf"A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-"
 _DOT_STRING = re.compile(f"[{_ATEXT}.]++")  # dots anywhere: some phones' addresses end in one
-_QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*+)"')
+_QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029]|\\[ -~])*+)"')
 _SOURCE_ROUTE = re.compile(r"@[^:\s<>\"]*+:")  # accepted and ignored. RFC 5321 §4.1.1.3
-_LABEL = r"[A-Za-z0-9_\x80-\U0010ffff](?:[A-Za-z0-9_\x80-\U0010ffff-]*[A-Za-z0-9_\x80-\U0010ffff])?"
+_LABEL = rf"[A-Za-z0-9_{_WIDE}](?:[A-Za-z0-9_{_WIDE}-]*[A-Za-z0-9_{_WIDE}])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _LETTERS = re.compile(r"[a-z0-9_.-]*")
 _QUOTED_PAIR = re.compile(r"\\(.)")

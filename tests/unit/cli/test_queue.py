@@ -249,3 +249,9 @@ def test_broken_entry_is_named_not_fatal(spool: Spool, command: Command) -> None
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_no_address_turns_what_stands_beside_it(spool: Spool, command: Command) -> None:
+    id = put(spool, "\u202ebob@example.net")
+    for words in (("list",), ("show", id)):
+        assert "\u202e" not in command(*words)[1]

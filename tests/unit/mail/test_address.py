@@ -46,6 +46,10 @@ def test_a_path_is_understood(path: bytes, local_part: str, domain: str) -> None
         b"\xff@example.org",
         b"x" * 300 + b"@example.org",
         b"a@" + b"x" * 300,
+        "a\x9b31m@example.org".encode(),
+        '"a\x9b31m"@example.org'.encode(),
+        "a\u2028b@example.org".encode(),
+        "a@b\x85c.example".encode(),
     ],
 )
 def test_what_is_no_path_is_refused_with_a_501(path: bytes) -> None:
