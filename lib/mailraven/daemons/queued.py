@@ -45,7 +45,7 @@ FLIGHTS_LIMIT = 4000  # claimed messages; the others wait as lines of the agenda
 PACE = 0.02  # seconds from turn to turn: what comes closer together is looked at together
 STARTS_LIMIT = 50  # messages looked at before sessions get their turn on the loop
 LONGEST_SLEEP = 300.0  # seconds
-LINES_LIMIT = 10  # lines looked at in turn, beside those whose destination has room again
+LINES_LIMIT = 50  # lines looked at in turn, beside those whose destination has room again
 LINES_LOOK = 0.2  # seconds between looks at lines whose destinations cannot be reached
 KEEPING = 60.0  # seconds between looks at policies and counts
 GRACE = 6.0  # seconds that open sessions get at the end
@@ -170,9 +170,12 @@ class Queue:
         return self._lanes[lane] < share and self._dispatcher.room(destination, lane)
 
     async def _sleep(self, least: float) -> None:
-        """Until the next entry is due, or something happens; at least until `least`, loop time."""
+        """Until the next entry is due, or something happens, but at least until `least`, loop time;
+        not at all when more is due already."""
         due = self._agenda.next_due()
-        seconds = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, max(0.0, due - time.time()))
+        seconds = LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, due - time.time())
+        if seconds <= 0.0:
+            return await asyncio.sleep(0)
         if self._agenda.has_lines():
             seconds = min(seconds, LINES_LOOK)
         with suppress(TimeoutError):
