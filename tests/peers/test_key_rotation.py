@@ -3,6 +3,7 @@
 The DNS has at each step what `domain dns` printed, no sooner than we were told to publish it.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ class Rotation:
     folder: Path
     zone: dict[tuple[str, str], Records] = field(default_factory=dict)
     endpoint: str = ""
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def printed(self) -> Keys:
         """The keys that `domain dns` wants to have published."""
@@ -65,6 +67,16 @@ class Rotation:
         sender.submit(compose(sender.address, to, subject), to)
         return self.exim.await_message("erna", subject)
 
+    def send_by_new_keys(self, old: Keys) -> bytes:
+        """The first message that the `old` keys have not signed: queued looks for keys now and
+        then."""
+
+        def look() -> bytes | None:
+            message = self.send(f"signed by the new keys {next(self.numbers)}")
+            return None if any(signers(message, old)) else message
+
+        return wait_for("new keys", look)
+
     def verdicts(self, message: bytes, keys: Keys, question: str) -> tuple[bool, bool, bool]:
         """Whether Exim, OpenDKIM and Mail::DKIM find it good by these records.
 
@@ -82,6 +94,11 @@ class Rotation:
     @property
     def to(self) -> str:
         return f"emil@{self.exim.domain}"
+
+
+def signers(message: bytes, keys: Keys) -> list[str]:
+    """Those of `keys` that have signed a message."""
+    return [name for name in keys if f"s={name.partition('.')[0]};".encode() in message]
 
 
 @pytest.fixture
@@ -102,12 +119,13 @@ def test_mail_of_before_during_and_after_is_verified_by_others(rotation: Rotatio
     assert set(rotation.printed()) > set(at_first)
     assert all(name in told for name in set(rotation.printed()) - set(at_first))
     meanwhile = rotation.send("signed while the DNS has only the old keys")
+    assert set(signers(meanwhile, rotation.printed())) == set(at_first)
     assert rotation.verdicts(meanwhile, at_first, "meanwhile, old keys") == GOOD
 
     overlap = rotation.publish()
     told = rotation.rotate()
     assert "signs with" in told and "Leave" in told
-    during = rotation.send("signed by the new keys")
+    during = rotation.send_by_new_keys(at_first)
     for name, message in {"before": before, "meanwhile": meanwhile, "during": during}.items():
         assert rotation.verdicts(message, overlap, f"{name}, all keys") == GOOD
     # Had they signed any sooner, or were the old ones gone, others would find no key.
