@@ -94,7 +94,8 @@ class Destination:
 
     def proves_content(self, now: float) -> None:
         """It takes no session beside those of the other workers."""
-        self.limit = self.ceiling = max(1.0, self.workers - 1.0)
+        self.ceiling = max(1.0, self.workers - 1.0)
+        self.limit = min(self.limit, self.ceiling)
         self.content_until = now + CONTENTMENT
 
     def proves_slow(self) -> None:
