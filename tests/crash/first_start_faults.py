@@ -28,8 +28,8 @@ SERVES_AT_ONCE = ("authd", "limitd", "imapd")  # they need no room
 WAIT_FOR_ROOM = ("smtpd", "queued")  # on the very first start: they need the spool
 
 
-def fill() -> None:
-    """Leave not one octet free, and no file to be made."""
+def fill(*, with_names: bool = True) -> None:
+    """Leave not one octet free, and `with_names` no file to be made."""
     FILLER.mkdir()
     with (FILLER / "octets").open("wb", buffering=0) as file:
         for size in (1 << 16, 4096):
@@ -39,11 +39,11 @@ def fill() -> None:
             except OSError:
                 continue
     try:
-        for number in range(100_000):
+        for number in range(100_000 if with_names else 0):
             (FILLER / str(number)).touch()
     except OSError:
         return
-    raise AssertionError("files can still be made")
+    assert not with_names, "files can still be made"
 
 
 def empty() -> None:
@@ -145,6 +145,19 @@ def story_without_a_secret(house: Demo) -> None:
         assert daemon.stop() == 0
 
 
+def story_without_room_for_sockets(house: Demo) -> None:
+    """No daemon can begin, and none is killed: its counters are mapped, and there is no room."""
+    subprocess.run(["umount", house.root / "run"], check=True)
+    fill(with_names=False)
+    for name in (*SERVES_AT_ONCE, *WAIT_FOR_ROOM):
+        daemon = Daemon(name, house)
+        assert not daemon.serves()
+        daemon.says("start-failed")
+        assert daemon.stop() > 0
+        demand_plain_words(daemon)
+    empty()
+
+
 def mounted(path: Path, size: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     options = f"size={size},nr_inodes=3000"
@@ -152,7 +165,8 @@ def mounted(path: Path, size: str) -> None:
 
 
 mounted(DISK, "6M")
-for number, story in enumerate((story_of_the_very_first, story_without_a_secret)):
+STORIES = (story_of_the_very_first, story_without_a_secret, story_without_room_for_sockets)
+for number, story in enumerate(STORIES):
     house = make_house(DISK / str(number), f"127.{71 + number}.0.1")
     mounted(house.root / "run", "20M")
     story(house)

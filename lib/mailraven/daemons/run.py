@@ -25,7 +25,8 @@ from mailraven.cli.run import RunOptions
 from mailraven.daemons.process import READY_FD, die_with_parent
 from mailraven.daemons.start import DAEMONS, run_daemon
 from mailraven.files import write_atomically
-from mailraven.observe import log, metrics
+from mailraven.observe import log
+from mailraven.observe.value_files import VALUE_FOLDER
 from mailraven.ops.demo import Demo, make_tree
 
 SHARED = (  # libraries, and rooms that count nothing
@@ -110,7 +111,7 @@ def _preload() -> None:
 
     Nothing that declares a metric: its values' folder differs from daemon to daemon.
     """
-    os.environ[metrics.VALUE_FOLDER] = os.devnull  # multiprocess mode is chosen at import
+    os.environ[VALUE_FOLDER] = os.devnull  # multiprocess mode is chosen at import
     for module in SHARED:
         importlib.import_module(module)
     gc.collect()

@@ -22,6 +22,7 @@ from mailraven.daemons.control import Handler, Message, serve_control
 from mailraven.daemons.process import name_process, tell_starter
 from mailraven.daemons.sockets import ListenSpec
 from mailraven.observe import log, metrics
+from mailraven.observe.value_files import reserve_values
 
 GRACE = 8.0  # seconds that open sessions get at the end
 
@@ -163,6 +164,11 @@ def serve(service: Service) -> int:
 def serve_hand(spec: DaemonSpec, watcher: ConfigWatcher) -> int:
     """Run one of the daemon's hands in an event loop; the process' exit code."""
     name_process(spec.hand_name)
+    try:
+        reserve_values()
+    except OSError as error:
+        log.event("start-failed", level="error", error=str(error))
+        return 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_exception_handler(_log_loop_error)
         runner.run(spec.hand(watcher))
@@ -177,8 +183,9 @@ async def _run(service: Service) -> int:
     loop.add_signal_handler(signal.SIGHUP, service.watcher.reload)
     loop.set_exception_handler(_log_loop_error)
     service.watcher.subscribe(lambda: _note_reload(service.watcher))
-    await service.watcher.start()
     try:
+        reserve_values()
+        await service.watcher.start()
         await service.spec.main(service)
     except OSError as error:
         if service.is_ready:

@@ -17,6 +17,7 @@ from mailraven.config.load import load
 from mailraven.config.schema import Config
 from mailraven.mail.errors import ConfigErrors
 from mailraven.observe import log
+from mailraven.observe.value_files import reserve_values
 
 if TYPE_CHECKING:
     from mailraven.daemons.service import DaemonSpec
@@ -79,6 +80,7 @@ def _prepare_metrics(folder: Path) -> None:
         with suppress(OSError):
             stale.unlink()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    reserve_values()
 
 
 def _serve(spec: "DaemonSpec", etc: Path, config: Config) -> int:

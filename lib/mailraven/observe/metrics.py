@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-VALUE_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the environment variable that the library reads
+from mailraven.observe.value_files import VALUE_FOLDER
 
 
 def counter(name: str, help: str, labels: tuple[str, ...] = ()) -> Counter:
