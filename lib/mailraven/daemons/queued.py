@@ -340,6 +340,7 @@ class Queue:
 
 async def main(service: Service) -> None:
     """Run until told to stop."""
+    log.gather(asyncio.get_running_loop().call_soon)
     queue = Queue(service)
     await queue.open()
     ending = asyncio.Event()

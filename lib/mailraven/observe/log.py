@@ -198,7 +198,8 @@ def _plain(value: object) -> str:
 
 def _harmless(line: bytes) -> bytes:
     """The line with its end, and nothing that a terminal would obey."""
-    if _C1.search(line):
+    is_plain = line.isascii() and b"\x7f" not in line  # most are; a pattern takes twenty times that
+    if not is_plain and _C1.search(line):
         line = _C1.sub(lambda match: b"\\u%04x" % ord(match[0].decode()), line)
     return line + b"\n"
 
