@@ -167,6 +167,7 @@ def mounted(path: Path, size: str) -> None:
 mounted(DISK, "6M")
 STORIES = (story_of_the_very_first, story_without_a_secret, story_without_room_for_sockets)
 for number, story in enumerate(STORIES):
-    house = make_house(DISK / str(number), f"127.{71 + number}.0.1")
+    high, low = divmod(os.getpid() & 0xFFFF, 256)  # an address of this process alone
+    house = make_house(DISK / str(number), f"127.{81 + number}.{high}.{low}")
     mounted(house.root / "run", "20M")
     story(house)
