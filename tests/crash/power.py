@@ -14,11 +14,12 @@ Function = Callable[..., object]
 
 
 class Disk:
-    """Which files and names below a folder are not durable yet, as the calls since `watch` tell."""
+    """Which files and names below a folder are not durable yet, as the calls tell."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._changed: set[int] = set()  # inodes of files that were written since their fsync
         self._named: set[tuple[int, str]] = set()  # inode of the folder, and the name
+        self._names: dict[int, set[tuple[int, str]]] = {}  # that an inode was given
         self._early: set[tuple[int, str]] = set()  # names given before the octets were durable
         for name in ("write", "writev", "ftruncate"):
             monkeypatch.setattr(os, name, self._writing(getattr(os, name)))
@@ -36,7 +37,9 @@ class Disk:
 
     def _writing(self, function: Function) -> Function:
         def call(fd: int, *arguments: object) -> object:
-            self._changed.add(os.fstat(fd).st_ino)
+            inode = os.fstat(fd).st_ino
+            self._changed.add(inode)
+            self._early |= self._names.get(inode, set())
             return function(fd, *arguments)
 
         return call
@@ -54,8 +57,11 @@ class Disk:
     def _naming(self, function: Function) -> Function:
         def call(old: str | Path, new: str | Path, **options: object) -> object:
             name = os.stat(os.path.dirname(new)).st_ino, os.path.basename(new)
-            if os.stat(old).st_ino in self._changed:
+            inode = os.stat(old).st_ino
+            self._early.discard(name)
+            if inode in self._changed:
                 self._early.add(name)
+            self._names.setdefault(inode, set()).add(name)
             self._named.add(name)
             return function(old, new, **options)
 

@@ -1,6 +1,7 @@
 """What was acknowledged survives a power loss: octets and names were fsynced, in that order."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,12 @@ def test_messages_that_are_appended_copied_and_moved(
         store = MailStore(None)
         inbox, archive = [await store.open(tmp_path, name) for name in ("INBOX", "Archive")]
         await inbox.append_all([AppendData([MESSAGE]), AppendData([LARGE])])
-        assert survive(inbox, 2)
+        spilled = tmp_path / "tmp" / "spilled"
+        fd = os.open(spilled, os.O_CREAT | os.O_WRONLY)
+        os.write(fd, LARGE)
+        os.close(fd)
+        await inbox.append(AppendData([], spilled=spilled))
+        assert survive(inbox, 3)
         await inbox.copy([1], archive)
         assert survive(archive, 1)
         await inbox.move([1, 2], archive)
