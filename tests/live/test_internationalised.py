@@ -103,6 +103,19 @@ def test_what_needs_smtputf8_comes_back_and_says_so(
     story(tmp_path / "b", FULL, with_it)
 
 
+def test_what_needs_no_smtputf8_does_not_ask_for_it(tmp_path: Path) -> None:
+    """RFC 6531 §3.4: else a server behind the next one might refuse it for nothing."""
+
+    async def tell(far: Far) -> None:
+        far.queue.submit("bob@far.example", smtputf8=True)
+        far.queue.submit("bob@far.example", content=[WIDE], smtputf8=True)
+        await far.settled()
+        asked = {len(one.data): b"SMTPUTF8" in one.mail for one in far.mail.received}
+        assert asked == {len(MESSAGE): False, len(WIDE): True}
+
+    story(tmp_path, FULL, tell)
+
+
 def test_one_of_two_who_needs_smtputf8_comes_back_alone(tmp_path: Path) -> None:
     async def tell(far: Far) -> None:
         far.queue.submit("jürgen@far.example", "bob@far.example", smtputf8=True)

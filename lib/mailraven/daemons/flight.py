@@ -75,12 +75,15 @@ class Job:
         spell = str if utf8 else ascii_path
         chosen = [entry.recipients[position] for position in positions]
         paths = [spell(path) for path in (reverse_path, *(one.address for one in chosen))]
+        # Not because the client asked for it to be safe (RFC 6531 §3.4); an alias may lead to such
+        # an address, too.
+        is_wide = not all(map(str.isascii, paths))
         return Envelope(
             paths[0],
             tuple(map(self._recipient, chosen, paths[1:])),
             entry.trace,
             "7BIT" if entry.content == "7bit" else "8BITMIME",
-            entry.smtputf8 or not all(map(str.isascii, paths)),  # an alias may lead to such a one
+            is_wide or (entry.smtputf8 and entry.content != "7bit"),
             entry.require_tls,
             entry.ret,
             entry.envid,
