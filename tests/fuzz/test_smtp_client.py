@@ -205,6 +205,8 @@ def lockstep(lmtp: bool, transactions: Iterable[Pieces]) -> list[Event] | None:
         events, left = [], iter(replies)
         while not any(isinstance(event, Finished) for event in events):
             if (event := engine.next_event()) is None:
+                if engine.is_closed:
+                    break
                 reply = next(left, None)
                 engine.receive(reply) if reply else engine.lost("end")
                 continue

@@ -22,6 +22,7 @@ from mailraven.daemons.listener import Listener
 from mailraven.daemons.sockets import ListenSpec, open_listeners
 from mailraven.daemons.tls import ServerTls
 from mailraven.files import FileSlice
+from unit.store.boxes import happens
 
 
 @pytest.fixture(autouse=True)
@@ -100,9 +101,11 @@ def test_octets_come_back_in_order_and_the_end_is_seen() -> None:
 
 def test_a_peer_that_nobody_reads_from_is_slowed_down() -> None:
     go_on = asyncio.Event()
+    serving: list[Connection] = []
     held = []
 
     async def lazy(connection: Connection) -> None:
+        serving.append(connection)
         await go_on.wait()
         held.append(connection._size)
         total = 0
@@ -113,7 +116,9 @@ def test_a_peer_that_nobody_reads_from_is_slowed_down() -> None:
     async def client(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 20_000_000)
-        await asyncio.sleep(0.3)
+        await happens(lambda: bool(serving) and serving[0]._size > BACKLOG_LIMIT)
+        for _ in range(200):  # turns of the loop in which it could read on
+            await asyncio.sleep(0)
         go_on.set()
         writer.write_eof()
         assert await reader.read(-1) == b"20000000"
