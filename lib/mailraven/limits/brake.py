@@ -23,7 +23,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 
 from mailraven.files.atomic import write_atomically
@@ -195,11 +195,11 @@ def fingerprint(message: bytes) -> str:
     """Sixteen hex digits that are the same for messages of one text, whoever gets it: blanks,
     digits and boundaries do not count. "" for one without a text."""
     header, _, body = message[:TEXT_LIMIT].partition(b"\r\n\r\n")
-    if b"oundary" in message:  # most have none, and the look costs more than all the rest
+    if b"oundary=" in message:  # most have none, and the look costs more than all the rest
         for boundary in set(_BOUNDARY.findall(message[:TEXT_LIMIT])):
             body = body.replace(boundary, b"")
     text = body.translate(None, _PERSONAL)
-    return blake2b(text, digest_size=8).hexdigest() if header and text else ""
+    return sha256(text).hexdigest()[:16] if header and text else ""
 
 
 def _append(folder: Path, line: str) -> None:

@@ -11,13 +11,13 @@ message must not pass here (SMTP smuggling). RFC 5321 §2.3.8
 from mailraven.smtp.lines import LineBuffer
 
 END = b"\r\n.\r\n"
+NO_LINE_END = bytes(octet for octet in range(256) if octet not in b"\r\n")
 DOT = END[:3]  # a line that begins with a dot: the end, or one dot too many
 
 
 def has_bare_line_end(data: bytes) -> bool:
     """Whether a CR or LF of `data` is not half of a CRLF; `data` must not end within one."""
-    lines = data.count(b"\r\n")
-    return data.count(b"\n") != lines or data.count(b"\r") != lines
+    return len(data.translate(None, NO_LINE_END)) != 2 * data.count(b"\r\n")
 
 
 class DataReader:
