@@ -59,9 +59,18 @@ def named(inbox: Mailbox) -> tuple[set[str], int]:
     return {inbox.names[inbox.place(uid)] for uid in found.uids}, found.unindexed
 
 
-def killed_after(seconds: float, folder: Path) -> None:
+def written(folder: Path) -> int:
+    """Octets of the index so far, with what SQLite has aside."""
+    path = index_path(folder)
+    return sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+
+
+def killed_after(octets: int, folder: Path) -> None:
+    """An indexer that is killed when it has written so many, or has ended before."""
+    before = written(folder)
     process = subprocess.Popen(indexer(folder), env=environment())
-    time.sleep(seconds)
+    while process.poll() is None and written(folder) < before + octets:
+        time.sleep(0.001)
     process.kill()
     process.wait()
 
@@ -81,8 +90,8 @@ def test_an_indexer_killed_at_any_time_hides_no_message(tmp_path: Path) -> None:
     async def story(store: MailStore, maildir: Path) -> None:
         wanted = fill(maildir)
         inbox = await store.open(maildir, "INBOX")
-        for tenths in range(2, 14):
-            killed_after(tenths / 10, maildir)
+        for kills in range(12):
+            killed_after(kills * 5_000, maildir)
             assert wanted <= named(inbox)[0]
         assert update_index(maildir, 1 << 30) is not None
         assert named(inbox) == (wanted, 0)

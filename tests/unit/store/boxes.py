@@ -1,6 +1,7 @@
 """Maildirs for the tests of the store, and programs that know nothing of us."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from mailraven.files import Watcher
 from mailraven.store.account import create_mailboxes
 from mailraven.store.mailbox import AppendData, Mailbox
 from mailraven.store.mailstore import MailStore
+from peers.patience import PATIENCE
 
 Story = Callable[[MailStore, Path], Awaitable[None]]
 HELLO = b"Subject: hello\r\n\r\nworld\r\n"
@@ -45,11 +47,10 @@ async def with_messages(store: MailStore, maildir: Path, count: int) -> Mailbox:
 
 async def happens(fact: Callable[[], bool]) -> None:
     """Let the event loop run until `fact` holds, by itself."""
-    for _ in range(2000):
-        if fact():
-            return
+    deadline = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < deadline, "it never happened"
         await asyncio.sleep(0.005)
-    raise AssertionError("it never happened")
 
 
 def put(maildir: Path, name: str, text: bytes = HELLO) -> Path:
