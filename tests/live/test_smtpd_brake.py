@@ -1,12 +1,14 @@
 """An account that suddenly sends what it never did: its mail is taken, held, let go or deleted."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailraven.cli.main import main
+from mailraven.limits.brake import history_of
 from mailraven.mail.types import QueueId
 from mailraven.ops.demo import Demo
 from mailraven.queue.entry import QueueEntry
@@ -98,6 +100,14 @@ def test_purge_deletes_it_and_the_next_flood_is_stopped_again(house: Demo) -> No
     for number in range(4):
         send(house, f"other{number}@example.net", number=number)
     assert len(in_queue(house, "held")) == 1
+
+
+def test_what_an_account_sent_is_summed_up_when_it_has_become_long(house: Demo) -> None:
+    sending = account_folder(house) / "sending"
+    sending.write_text(f"sent {int(time.time())} 1 0 -\n" * 3000)
+    flood(house, 1)
+    assert sum(one.recipients for one in history_of(sending.parent).days.values()) == 3001
+    assert len(sending.read_text().splitlines()) < 10
 
 
 def test_an_operator_puts_it_on_by_hand_and_takes_off_only_what_is_on(

@@ -16,7 +16,7 @@ from mailraven.daemons.smtp_delivery import Transaction
 from mailraven.daemons.smtp_house import House
 from mailraven.daemons.smtp_message import Incoming
 from mailraven.daemons.smtp_routing import postmaster_domain
-from mailraven.limits.brake import HELD, TEXT_LIMIT, fingerprint, put_on, why_on
+from mailraven.limits.brake import HELD, TEXT_LIMIT, fingerprint, put_on, sum_up, why_on
 from mailraven.mail.envelope import NULL_REVERSE_PATH, Envelope, Recipient
 from mailraven.mail.errors import PermanentError, TemporaryError
 from mailraven.observe import log
@@ -41,6 +41,8 @@ async def weigh(checks: Checks, transaction: Transaction, incoming: Incoming) ->
         return  # it is in a Maildir; what is as large and goes nowhere else is no flood
     try:
         why = _weighed(checks, transaction, account, incoming)
+        if checks.brakes.is_long(account.home):
+            await asyncio.to_thread(sum_up, account.home)
         if why is not None:
             transaction.hold = HELD
             tell = partial(_tell, house, account, why)

@@ -115,10 +115,12 @@ class Brakes:
             known.offset = size
         else:
             known.read_on(size)
-        if known.offset > SIZE_LIMIT:
-            _sum_up(folder)
-            known.close()
         return why_stop(known.history, rules, now)
+
+    def is_long(self, folder: Path) -> bool:
+        """Whether what is known of an account has become so long that `sum_up` shortens it."""
+        known = self._known.get(f"{folder}/{SENDING}")
+        return known is not None and known.offset > SIZE_LIMIT
 
     def close(self) -> None:
         """Let go of all files."""
@@ -210,8 +212,9 @@ def _append(folder: Path, line: str) -> None:
         os.close(fd)
 
 
-def _sum_up(folder: Path) -> None:
-    """Write the file anew, with sums in the place of messages."""
+def sum_up(folder: Path) -> None:
+    """Write the file of an account anew, with sums in the place of messages, if it is long. Waits
+    for the disk, and for who does the same. Raises OSError."""
     with _alone(folder):
         if (folder / SENDING).stat().st_size <= SIZE_LIMIT:
             return  # somebody else did
